@@ -1,0 +1,54 @@
+/**
+ * Every limit that is not a setting: a number, its unit in the name, and why it is that number. Nothing that a peer
+ * sends is queued, counted, nested or waited for without one of these (or one of the `limits` of the configuration).
+ */
+
+const kib = 1024;
+const mib = 1024 * kib;
+
+/** Names and paths. */
+export const nameBytesMax = 255; // NAME_MAX of every file system we know
+export const pathBytesMax = 4096; // PATH_MAX: what clients can express; our own walk has no such limit
+export const pathDepthMax = 256; // one descriptor is held per level while walking
+export const linksFollowedMax = 40; // MAXSYMLINKS of Linux
+
+/** Exec requests. */
+export const commandBytesMax = 32 * kib; // fits into one SSH packet; sh would allow 128 KiB
+export const commandWordsMax = 1024; // sources in one `scp -f`
+
+/** SCP. */
+export const scpLineBytesMax = 4 * kib; // OpenSSH's scp reads 2048; names of 255 bytes and long error texts fit
+export const scpDepthMax = pathDepthMax;
+export const scpReadAheadBytes = 256 * kib; // one read of a download
+
+/** SFTP. */
+export const sftpPacketBytesMax = 256 * kib; // OpenSSH's SFTP_MAX_MSG_LENGTH
+export const sftpReadBytesMax = sftpPacketBytesMax - kib; // 261120, as OpenSSH says in limits@openssh.com
+export const sftpWriteBytesMax = sftpPacketBytesMax - kib;
+export const sftpHandlesMax = 256; // per session; 60 at once have been seen
+export const sftpListingEntriesMax = 100; // per READDIR answer, as OpenSSH does
+export const sftpListingBytesMax = 64 * kib; // per READDIR answer
+
+/** A session's uploads that a blind user may still see: enough for any real batch, small enough to hold. */
+export const ownedPathsMax = 100_000;
+
+/** Audit. */
+export const auditTextMax = 4 * kib; // characters of one text field in a record, after escaping
+export const auditQueueRecordsMax = 100_000; // waiting for the disk; beyond it attempts fail with AUDIT_FAILED
+
+/** SSH. */
+export const sshSessionsPerConnectionMax = 64; // 48 over one connection have been seen (ControlMaster)
+export const sshPeerPacketBytesMin = kib; // a smaller packet size multiplies our work, 0 hangs ssh2
+export const sshDataBytesMax = 32 * kib; // the packet size that ssh2 announces
+export const sshIdentBytesMax = 255; // RFC 4253, section 4.2
+export const sshPreLoginBytesMax = mib; // a login needs some 10 KiB
+export const sshPreLoginPacketsMax = 200; // a login with six keys needs some 30
+export const sshRekeysPerMinuteMax = 60; // each costs up to 15 ms CPU; clients that rekey every MiB exist
+export const sshTeardownMsMax = 1000; // what a peer gets to read our last words
+export const sshRekeyBytes = 1024 * mib; // RFC 4253, section 9
+export const userNameBytesMax = 32; // useradd's limit
+
+/** Files that we read whole. */
+export const configBytesMax = 16 * mib;
+export const authorizedKeysBytesMax = mib;
+export const authorizedKeysLinesMax = 10_000;

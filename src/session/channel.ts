@@ -1,0 +1,24 @@
+/** What a session needs from its SSH channel. `ssh/` implements it over ssh2; tests implement it in memory. */
+export interface Channel {
+  /**
+   * The client's bytes in order. The loop ends at the client's EOF. It throws `ScpdError('CONNECTION_LOST')` if the
+   * channel or connection went away without one. Bytes are taken from the client only as fast as the loop asks.
+   * To be iterated once.
+   */
+  readonly input: AsyncIterable<Buffer>;
+  /**
+   * Sends bytes to the client's standard output. Resolves when more may be written: back-pressure is the caller's
+   * wait. Rejects with `ScpdError('CONNECTION_LOST')` once the channel is gone. The buffer must not be changed after.
+   */
+  write(bytes: Buffer): Promise<void>;
+  /** One line for the client's standard error; only allowed before the first `write`. */
+  writeError(line: string): Promise<void>;
+  /** Exit status, EOF, CLOSE; nothing may be sent after. Never throws. */
+  finish(exitStatus: number): Promise<void>;
+}
+
+/** What a client asked a session channel to do. `command` is the raw bytes of the exec request. */
+export type SessionRequest =
+  | { readonly kind: 'exec'; readonly command: Buffer }
+  | { readonly kind: 'subsystem'; readonly name: string }
+  | { readonly kind: 'shell' };
