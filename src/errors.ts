@@ -23,38 +23,59 @@ export type SftpStatus = (typeof sftpStatus)[keyof typeof sftpStatus];
 
 interface CatalogueEntry {
   readonly sftp: SftpStatus;
+  /** How the audit record puts it: a rule or the protocol said no, or it was allowed and did not succeed. */
+  readonly outcome: 'refused' | 'failed';
   /** What the client reads, in the words that OpenSSH's tools use where they have some. */
   readonly words: string;
 }
 
 /** Code → wire answer. A code is what the audit record and the log name. */
 export const errorCatalogue = {
-  NOT_FOUND: { sftp: sftpStatus.NO_SUCH_FILE, words: 'No such file or directory' },
-  PERMISSION_DENIED: { sftp: sftpStatus.PERMISSION_DENIED, words: 'Permission denied' },
-  ALREADY_EXISTS: { sftp: sftpStatus.FAILURE, words: 'File exists' },
-  NOT_A_DIRECTORY: { sftp: sftpStatus.FAILURE, words: 'Not a directory' },
-  IS_A_DIRECTORY: { sftp: sftpStatus.FAILURE, words: 'Is a directory' },
-  NOT_A_REGULAR_FILE: { sftp: sftpStatus.FAILURE, words: 'not a regular file' },
-  DIRECTORY_NOT_EMPTY: { sftp: sftpStatus.FAILURE, words: 'Directory not empty' },
-  INVALID_NAME: { sftp: sftpStatus.FAILURE, words: 'Invalid file name' },
-  NAME_TOO_LONG: { sftp: sftpStatus.FAILURE, words: 'File name too long' },
-  TOO_MANY_LINKS: { sftp: sftpStatus.FAILURE, words: 'Too many levels of symbolic links' },
-  INVALID_RENAME: { sftp: sftpStatus.FAILURE, words: 'Cannot move a directory into itself' },
-  OTHER_FILE_SYSTEM: { sftp: sftpStatus.FAILURE, words: 'Not possible across file systems' },
-  FILE_TOO_LARGE: { sftp: sftpStatus.FAILURE, words: 'File is larger than this account may store' },
-  NO_SPACE: { sftp: sftpStatus.FAILURE, words: 'No space left on the server' },
-  TOO_MANY_HANDLES: { sftp: sftpStatus.FAILURE, words: 'Too many open files in this session' },
-  INVALID_HANDLE: { sftp: sftpStatus.FAILURE, words: 'Invalid handle' },
-  BAD_MESSAGE: { sftp: sftpStatus.BAD_MESSAGE, words: 'Malformed request' },
-  UNSUPPORTED: { sftp: sftpStatus.OP_UNSUPPORTED, words: 'Operation not supported' },
-  COMMAND_REFUSED: { sftp: sftpStatus.PERMISSION_DENIED, words: 'command not allowed' },
-  INCOMPLETE: { sftp: sftpStatus.FAILURE, words: 'Data ended before the declared size' },
-  CLIENT_FAILED: { sftp: sftpStatus.FAILURE, words: 'The client reported an error' },
-  CONNECTION_LOST: { sftp: sftpStatus.FAILURE, words: 'Connection lost' },
-  PROTOCOL_BROKEN: { sftp: sftpStatus.BAD_MESSAGE, words: 'protocol error' },
-  STORAGE_FAILED: { sftp: sftpStatus.FAILURE, words: 'Server storage error' },
-  AUDIT_FAILED: { sftp: sftpStatus.FAILURE, words: 'Server cannot write its journal' },
-  INTERNAL: { sftp: sftpStatus.FAILURE, words: 'Internal server error' },
+  NOT_FOUND: { sftp: sftpStatus.NO_SUCH_FILE, outcome: 'failed', words: 'No such file or directory' },
+  PERMISSION_DENIED: { sftp: sftpStatus.PERMISSION_DENIED, outcome: 'refused', words: 'Permission denied' },
+  HOST_DENIED: { sftp: sftpStatus.PERMISSION_DENIED, outcome: 'failed', words: 'Permission denied' },
+  ALREADY_EXISTS: { sftp: sftpStatus.FAILURE, outcome: 'failed', words: 'File exists' },
+  NOT_A_DIRECTORY: { sftp: sftpStatus.FAILURE, outcome: 'failed', words: 'Not a directory' },
+  IS_A_DIRECTORY: { sftp: sftpStatus.FAILURE, outcome: 'failed', words: 'Is a directory' },
+  NOT_A_REGULAR_FILE: { sftp: sftpStatus.FAILURE, outcome: 'failed', words: 'not a regular file' },
+  DIRECTORY_NOT_EMPTY: { sftp: sftpStatus.FAILURE, outcome: 'failed', words: 'Directory not empty' },
+  INVALID_NAME: { sftp: sftpStatus.FAILURE, outcome: 'refused', words: 'Invalid file name' },
+  NAME_TOO_LONG: { sftp: sftpStatus.FAILURE, outcome: 'refused', words: 'File name too long' },
+  TOO_MANY_LINKS: { sftp: sftpStatus.FAILURE, outcome: 'failed', words: 'Too many levels of symbolic links' },
+  INVALID_RENAME: {
+    sftp: sftpStatus.FAILURE,
+    outcome: 'failed',
+    words: 'Cannot move a directory into itself',
+  },
+  OTHER_FILE_SYSTEM: {
+    sftp: sftpStatus.FAILURE,
+    outcome: 'failed',
+    words: 'Not possible across file systems',
+  },
+  FILE_TOO_LARGE: {
+    sftp: sftpStatus.FAILURE,
+    outcome: 'refused',
+    words: 'File is larger than this account may store',
+  },
+  NO_SPACE: { sftp: sftpStatus.FAILURE, outcome: 'failed', words: 'No space left on the server' },
+  TOO_MANY_HANDLES: {
+    sftp: sftpStatus.FAILURE,
+    outcome: 'refused',
+    words: 'Too many open files in this session',
+  },
+  INVALID_HANDLE: { sftp: sftpStatus.FAILURE, outcome: 'failed', words: 'Invalid handle' },
+  BAD_MESSAGE: { sftp: sftpStatus.BAD_MESSAGE, outcome: 'failed', words: 'Malformed request' },
+  UNSUPPORTED: { sftp: sftpStatus.OP_UNSUPPORTED, outcome: 'refused', words: 'Operation not supported' },
+  COMMAND_REFUSED: { sftp: sftpStatus.PERMISSION_DENIED, outcome: 'refused', words: 'command not allowed' },
+  LOGIN_REFUSED: { sftp: sftpStatus.PERMISSION_DENIED, outcome: 'refused', words: 'Permission denied' },
+  LIMIT_REACHED: { sftp: sftpStatus.FAILURE, outcome: 'refused', words: 'Too many connections' },
+  INCOMPLETE: { sftp: sftpStatus.FAILURE, outcome: 'failed', words: 'Data ended before the declared size' },
+  CLIENT_FAILED: { sftp: sftpStatus.FAILURE, outcome: 'failed', words: 'The client reported an error' },
+  CONNECTION_LOST: { sftp: sftpStatus.FAILURE, outcome: 'failed', words: 'Connection lost' },
+  PROTOCOL_BROKEN: { sftp: sftpStatus.BAD_MESSAGE, outcome: 'failed', words: 'protocol error' },
+  STORAGE_FAILED: { sftp: sftpStatus.FAILURE, outcome: 'failed', words: 'Server storage error' },
+  AUDIT_FAILED: { sftp: sftpStatus.FAILURE, outcome: 'failed', words: 'Server cannot write its journal' },
+  INTERNAL: { sftp: sftpStatus.FAILURE, outcome: 'failed', words: 'Internal server error' },
 } as const satisfies Record<string, CatalogueEntry>;
 
 export type ErrorCode = keyof typeof errorCatalogue;
@@ -66,7 +87,10 @@ export class ScpdError extends Error {
 
   /** @param detail for the log only; may name host facts. */
   constructor(code: ErrorCode, detail?: string, options?: ErrorOptions) {
-    super(detail === undefined ? errorCatalogue[code].words : `${errorCatalogue[code].words}: ${detail}`, options);
+    super(
+      detail === undefined ? errorCatalogue[code].words : `${errorCatalogue[code].words}: ${detail}`,
+      options,
+    );
     this.code = code;
   }
 }

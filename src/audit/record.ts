@@ -37,7 +37,7 @@ export type Protocol = 'ssh' | 'scp' | 'sftp';
 export interface RecordFacts {
   readonly operation: Operation;
   readonly outcome: Outcome;
-  /** The path as asked for; for exec, subsystem and login what was asked for. */
+  /** The virtual path as asked for; for exec, subsystem and login what was asked for. */
   readonly path: string | null;
   /** The other end of a rename. */
   readonly target?: string;
@@ -66,8 +66,10 @@ export interface AuditRecord extends SessionFacts, RecordFacts {
 
 /** Where records go. One writer for the whole server. */
 export interface Journal {
-  /** Queues a record. Throws `ScpdError('AUDIT_FAILED')` when the journal can't be written. */
-  append(record: AuditRecord): void;
+  /** Throws `ScpdError('AUDIT_FAILED')` while the journal can't be written: no transfer may begin then. */
+  ensureWritable(): void;
+  /** Queues a record for the next write. False if too many wait already: the record is lost, and so must be its success. */
+  append(record: AuditRecord): boolean;
   /** Resolves when every record appended so far is on disk; rejects with `ScpdError('AUDIT_FAILED')`. */
   settled(): Promise<void>;
 }

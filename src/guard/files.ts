@@ -102,7 +102,11 @@ export interface Files {
   remove(path: VirtualPath): Promise<void>;
   /** @param options.replace false: refuse with ALREADY_EXISTS if `to` exists (SFTP v3 RENAME); true: rename(2) */
   rename(from: VirtualPath, to: VirtualPath, options: { readonly replace: boolean }): Promise<void>;
-  setAttributes(path: VirtualPath, change: AttributeChange, options: { readonly follow: boolean }): Promise<void>;
+  setAttributes(
+    path: VirtualPath,
+    change: AttributeChange,
+    options: { readonly follow: boolean },
+  ): Promise<void>;
   /**
    * Resolves when everything that this session was told is done is durable: directories fsynced, records in the
    * journal. No success may be reported to a client before it: SCP's exit status and SFTP's reply to whatever changed

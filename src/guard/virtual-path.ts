@@ -12,15 +12,12 @@ export type VirtualPath = string & { readonly [brand]: 'VirtualPath' };
 
 export const rootPath = '/' as VirtualPath;
 
-/**
- * The name of our own area in each root. Clients can neither name nor list it; the answer is that of a name that no
- * rule allows.
- */
+/** The name of our own area at the top of each root. No rule can allow it (`access.ts`) and no listing shows it. */
 export const reservedName = '.scpd';
 
 /**
  * A path as a client wrote it (already through `decodeName`): relative ones start at the root, which is where a login
- * starts. Throws INVALID_NAME, NAME_TOO_LONG, or PERMISSION_DENIED for the reserved name.
+ * starts. Throws INVALID_NAME or NAME_TOO_LONG.
  */
 export function virtualPath(text: string): VirtualPath {
   if (encodeName(text).length > pathBytesMax) throw new ScpdError('NAME_TOO_LONG');
@@ -36,7 +33,6 @@ export function virtualPath(text: string): VirtualPath {
 /** A path made of checked components; also used by storage for where links led to. Throws as `virtualPath`. */
 export function fromComponents(components: readonly string[]): VirtualPath {
   components.forEach(checkComponent);
-  if (components[0] === reservedName) throw new ScpdError('PERMISSION_DENIED', 'reserved name');
   return `/${components.join('/')}` as VirtualPath;
 }
 

@@ -1,0 +1,71 @@
+/**
+ * What the guard needs from a disk. `storage/` implements it with directory descriptors. Nothing here knows a rule, and
+ * nothing here may be called by anyone but `guarded-files.ts`, which asks the rules first.
+ */
+import type { AttributeChange, Attributes, Listing } from './files.ts';
+import type { VirtualPath } from './virtual-path.ts';
+
+/** One root, opened for one session. */
+export interface Store {
+  /**
+   * Finds a path without letting a link or a race lead out of the root, and pins the directory that holds it. The
+   * caller closes the place.
+   * @param options.follow whether a link at the end is followed, too
+   */
+  locate(path: VirtualPath, options: { readonly follow: boolean }): Promise<Place>;
+  /** Resolves when every directory that was changed through this store is durable. */
+  settle(): Promise<void>;
+  /** Releases the root. */
+  close(): void;
+}
+
+/** A name in a pinned directory: renaming or replacing any directory on the way does not move it. */
+export interface Place {
+  /** Where it really is, after links; the rules are asked about this as well as about what the client wrote. */
+  readonly path: VirtualPath;
+  /** What is there; undefined for nothing. A snapshot: an act that finds something else than it needs fails. */
+  readonly attributes: Attributes | undefined;
+  /** Whether a link at the end was followed: then nothing is created, because a dangling link is nobody's wish. */
+  readonly throughLink: boolean;
+  list(): Promise<Listing>;
+  open(): Promise<StoredFile>;
+  stage(options: StageOptions): Promise<StagedFile>;
+  makeDirectory(mode: number): Promise<void>;
+  removeDirectory(): Promise<void>;
+  remove(): Promise<void>;
+  moveTo(target: Place, options: { readonly replace: boolean }): Promise<void>;
+  /** Mode and times; a size is changed by staging. */
+  setAttributes(change: Omit<AttributeChange, 'sizeBytes'>): Promise<void>;
+  close(): void;
+}
+
+export interface StoredFile {
+  attributes(): Promise<Attributes>;
+  /** As `Download.read`. */
+  read(offset: number, lengthBytes: number): Promise<Buffer>;
+  close(): Promise<void>;
+}
+
+export interface StageOptions {
+  /** Start from what is there now. */
+  readonly keepContent: boolean;
+  /** Publish only if nothing is there at that moment (ALREADY_EXISTS otherwise). */
+  readonly exclusive: boolean;
+  /** For a new file, before the daemon's umask. */
+  readonly newFileMode: number;
+}
+
+/** A file that grows in the staging area. Any failed call makes `publish` fail. */
+export interface StagedFile {
+  /** The size that it would have if it were published now. */
+  readonly sizeBytes: number;
+  write(bytes: Buffer, offset: number): Promise<void>;
+  read(offset: number, lengthBytes: number): Promise<Buffer>;
+  attributes(): Promise<Attributes>;
+  setAttributes(change: AttributeChange): Promise<void>;
+  sync(): Promise<void>;
+  /** fsync, then one rename to the final name. Ends the staged file, also when it throws. */
+  publish(): Promise<{ readonly bytes: number; readonly sha256: string }>;
+  /** Removes it. Never throws. */
+  discard(): Promise<void>;
+}

@@ -1,0 +1,184 @@
+/**
+ * A transfer under way: an attempt that lasts. Its record is written when it ends, in every way that it can end, exactly
+ * once.
+ */
+import { ScpdError, errorCatalogue, errorCode, type ErrorCode } from '../errors.ts';
+import type { Operation, RecordFacts, Verdict } from '../audit/record.ts';
+import type { SessionJournal } from '../audit/session-journal.ts';
+import type { AttributeChange, Attributes, Download, Upload } from './files.ts';
+import { Sequence } from './sequence.ts';
+import type { StagedFile, StoredFile } from './store.ts';
+import type { VirtualPath } from './virtual-path.ts';
+
+export interface Transfer {
+  abort(reason: ErrorCode): Promise<void>;
+}
+
+interface TransferFacts {
+  readonly path: VirtualPath;
+  readonly journal: SessionJournal;
+  /** Told once, when the transfer is over. */
+  readonly ended: (transfer: Transfer) => void;
+}
+
+interface UploadFacts extends TransferFacts {
+  readonly fileBytesMax: number;
+  readonly append: boolean;
+  readonly published: () => void;
+  /** What the client is told of a failure. */
+  readonly answer: (error: unknown) => unknown;
+}
+
+/** The record of one transfer: made at its beginning, written at its end. */
+class TransferRecord {
+  readonly #operation: Operation;
+  readonly #facts: TransferFacts;
+  readonly #startedMs = performance.now();
+  #over = false;
+
+  constructor(operation: Operation, facts: TransferFacts) {
+    this.#operation = operation;
+    this.#facts = facts;
+  }
+
+  /** False if the transfer was over already: then there is nothing left to do. */
+  end(transfer: Transfer): boolean {
+    if (this.#over) return false;
+    this.#over = true;
+    this.#facts.ended(transfer);
+    return true;
+  }
+
+  success(facts: { readonly verdict: Verdict; readonly bytes: number; readonly sha256?: string }): void {
+    this.#write({ outcome: 'done', ...facts });
+  }
+
+  failure(error: ErrorCode, bytes: number): void {
+    this.#write({ outcome: errorCatalogue[error].outcome, verdict: 'aborted', error, bytes });
+  }
+
+  #write(facts: Pick<RecordFacts, 'outcome' | 'verdict' | 'bytes' | 'sha256' | 'error'>): void {
+    this.#facts.journal.record({
+      operation: this.#operation,
+      path: this.#facts.path,
+      durationMs: Math.round(performance.now() - this.#startedMs),
+      ...facts,
+    });
+  }
+}
+
+export class GuardedUpload implements Upload, Transfer {
+  readonly #staged: StagedFile;
+  readonly #facts: UploadFacts;
+  readonly #record: TransferRecord;
+  readonly #sequence = new Sequence();
+  #receivedBytes = 0;
+  /** A failed call that the client may have overlooked: it must not be able to commit what is left. */
+  #failure: unknown;
+
+  constructor(staged: StagedFile, facts: UploadFacts) {
+    this.#staged = staged;
+    this.#facts = facts;
+    this.#record = new TransferRecord('upload', facts);
+  }
+
+  async write(bytes: Buffer, offset: number): Promise<void> {
+    await this.#step(async () => {
+      const start = this.#facts.append ? this.#staged.sizeBytes : offset;
+      this.#checkSize(start + bytes.length);
+      await this.#staged.write(bytes, start);
+      this.#receivedBytes += bytes.length;
+    });
+  }
+
+  async read(offset: number, lengthBytes: number): Promise<Buffer> {
+    return await this.#step(() => this.#staged.read(offset, lengthBytes));
+  }
+
+  async attributes(): Promise<Attributes> {
+    return await this.#sequence.run(() => this.#staged.attributes());
+  }
+
+  async setAttributes(change: AttributeChange): Promise<void> {
+    await this.#step(async () => {
+      this.#checkSize(change.sizeBytes ?? 0);
+      await this.#staged.setAttributes(change);
+    });
+  }
+
+  async sync(): Promise<void> {
+    await this.#step(() => this.#staged.sync());
+  }
+
+  async commit(verdict: Exclude<Verdict, 'aborted'>): Promise<void> {
+    if (this.#failure !== undefined) {
+      await this.abort(errorCode(this.#failure));
+      throw this.#failure;
+    }
+    if (!this.#record.end(this)) throw new ScpdError('INVALID_HANDLE', 'the upload is over');
+    try {
+      const { bytes, sha256 } = await this.#sequence.run(() => this.#staged.publish());
+      this.#facts.published();
+      this.#record.success({ verdict, bytes, sha256 });
+    } catch (error) {
+      this.#record.failure(errorCode(error), this.#receivedBytes);
+      throw this.#facts.answer(error);
+    }
+  }
+
+  async abort(reason: ErrorCode): Promise<void> {
+    if (!this.#record.end(this)) return;
+    await this.#sequence.run(() => this.#staged.discard());
+    this.#record.failure(reason, this.#receivedBytes);
+  }
+
+  #checkSize(sizeBytes: number): void {
+    if (sizeBytes > this.#facts.fileBytesMax) throw new ScpdError('FILE_TOO_LARGE');
+  }
+
+  async #step<T>(act: () => Promise<T>): Promise<T> {
+    return await this.#sequence.run(async () => {
+      if (this.#failure !== undefined) throw this.#failure;
+      try {
+        return await act();
+      } catch (error) {
+        this.#failure = error;
+        throw error;
+      }
+    });
+  }
+}
+
+export class GuardedDownload implements Download, Transfer {
+  readonly #file: StoredFile;
+  readonly #record: TransferRecord;
+  readonly #sequence = new Sequence();
+  #sentBytes = 0;
+
+  constructor(file: StoredFile, facts: TransferFacts) {
+    this.#file = file;
+    this.#record = new TransferRecord('download', facts);
+  }
+
+  async attributes(): Promise<Attributes> {
+    return await this.#sequence.run(() => this.#file.attributes());
+  }
+
+  async read(offset: number, lengthBytes: number): Promise<Buffer> {
+    const bytes = await this.#sequence.run(() => this.#file.read(offset, lengthBytes));
+    this.#sentBytes += bytes.length;
+    return bytes;
+  }
+
+  async finish(verdict: Exclude<Verdict, 'aborted'>): Promise<void> {
+    if (!this.#record.end(this)) throw new ScpdError('INVALID_HANDLE', 'the download is over');
+    await this.#sequence.run(() => this.#file.close());
+    this.#record.success({ verdict, bytes: this.#sentBytes });
+  }
+
+  async abort(reason: ErrorCode): Promise<void> {
+    if (!this.#record.end(this)) return;
+    await this.#sequence.run(() => this.#file.close()).catch(() => undefined); // a read-only descriptor; there is nothing to lose
+    this.#record.failure(reason, this.#sentBytes);
+  }
+}

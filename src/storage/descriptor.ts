@@ -1,0 +1,71 @@
+/**
+ * Files reached through directory descriptors. `/proc/self/fd/N/name` is openat(2): N is pinned and only `name` is looked
+ * up, so no client path ever reaches the kernel. Linux only; `self-check.ts` proves at start that it holds.
+ */
+import { closeSync, constants, openSync, readlinkSync, type Stats } from 'node:fs';
+import { encodeName } from '../name-bytes.ts';
+import type { Attributes, FileKind } from '../guard/files.ts';
+
+/** O_PATH is not in `fs.constants`; it is 0o10000000 on every Linux architecture that Node supports. */
+const O_PATH = 0o10000000;
+const { O_DIRECTORY, O_NOFOLLOW, O_NONBLOCK, O_RDONLY, O_RDWR, O_CREAT, O_EXCL } = constants;
+
+export const openFlags = {
+  /** A directory to stand in; never through a link. */
+  directory: O_PATH | O_DIRECTORY | O_NOFOLLOW,
+  /** Whatever has the name, to act on by descriptor. */
+  anything: O_PATH | O_NOFOLLOW,
+  /** Content to be sent. O_NONBLOCK: opening a FIFO must not hang a thread. */
+  content: O_RDONLY | O_NOFOLLOW | O_NONBLOCK,
+  /** A directory to be fsynced (O_PATH descriptors can't be). */
+  syncDirectory: O_RDONLY | O_DIRECTORY,
+  newFile: O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW,
+} as const;
+
+/** The name `name` in the directory behind `descriptor`; "." is the directory itself. */
+export function at(descriptor: number, name: string): string | Buffer {
+  const path = `/proc/self/fd/${descriptor}/${name}`;
+  return path.isWellFormed() ? path : encodeName(path);
+}
+
+/** The open file behind `descriptor`, to be opened again or changed. Follows nothing: the kernel jumps straight to it. */
+export function itself(descriptor: number): string {
+  return `/proc/self/fd/${descriptor}`;
+}
+
+/** Opens a directory to stand in. Throws host errors: ENOTDIR for a link or a file. */
+export function openDirectorySync(parent: number, name: string): number {
+  return openSync(at(parent, name), openFlags.directory);
+}
+
+/** A second descriptor for the same directory, so that owner and borrower can close independently. */
+export function duplicateSync(descriptor: number): number {
+  return openSync(at(descriptor, '.'), openFlags.directory);
+}
+
+/** Where a link points, as bytes turned into text. */
+export function readLinkSync(parent: number, name: string): Buffer {
+  return readlinkSync(at(parent, name), { encoding: 'buffer' });
+}
+
+/** Closes a descriptor that was only stood in; such a close can't fail in a way that matters. */
+export function release(descriptor: number): void {
+  closeSync(descriptor);
+}
+
+export function attributesOf(stats: Stats): Attributes {
+  return {
+    kind: kindOf(stats),
+    sizeBytes: stats.size,
+    mode: stats.mode & 0o777,
+    modifiedSeconds: stats.mtimeMs / 1000,
+    accessedSeconds: stats.atimeMs / 1000,
+    linkCount: stats.nlink,
+  };
+}
+
+function kindOf(stats: Stats): FileKind {
+  if (stats.isFile()) return 'file';
+  if (stats.isDirectory()) return 'directory';
+  return stats.isSymbolicLink() ? 'link' : 'other';
+}

@@ -1,0 +1,77 @@
+/** A directory being listed: entries as they come from the kernel, attributes looked up through the directory's descriptor. */
+import { lstat, type Dir, type Dirent } from 'node:fs';
+import { opendir } from 'node:fs/promises';
+import { promisify } from 'node:util';
+import type { Listing, ListingEntry } from '../guard/files.ts';
+import { reservedName } from '../guard/virtual-path.ts';
+import { decodeName } from '../name-bytes.ts';
+import { at, attributesOf, itself, release } from './descriptor.ts';
+import { fromErrno, hasErrno, onHost } from './errno.ts';
+
+const lstatAsync = promisify(lstat);
+
+/** What one getdents call of the kernel may bring at once, in entries. */
+const directoryBufferEntries = 256;
+
+/** @param descriptor of the directory; taken over, also when this throws */
+export async function openListing(descriptor: number, isRoot: boolean): Promise<Listing> {
+  try {
+    // Names are bytes: the types know 'buffer' only for readdir.
+    const options = { encoding: 'buffer' as BufferEncoding, bufferSize: directoryBufferEntries };
+    return new DiskListing(descriptor, await onHost(() => opendir(itself(descriptor), options)), isRoot);
+  } catch (error) {
+    release(descriptor);
+    throw error;
+  }
+}
+
+class DiskListing implements Listing {
+  readonly #descriptor: number;
+  readonly #directory: Dir;
+  readonly #isRoot: boolean;
+
+  constructor(descriptor: number, directory: Dir, isRoot: boolean) {
+    this.#descriptor = descriptor;
+    this.#directory = directory;
+    this.#isRoot = isRoot;
+  }
+
+  async read(entriesMax: number): Promise<readonly ListingEntry[]> {
+    for (;;) {
+      const names = await this.#readNames(entriesMax);
+      if (names.length === 0) return [];
+      const entries = await Promise.all(names.map((name) => this.#describe(name)));
+      const present = entries.filter((entry) => entry !== undefined);
+      if (present.length > 0) return present; // an empty answer would mean the end
+    }
+  }
+
+  async close(): Promise<void> {
+    try {
+      await onHost(() => this.#directory.close());
+    } finally {
+      release(this.#descriptor);
+    }
+  }
+
+  async #readNames(entriesMax: number): Promise<string[]> {
+    const names: string[] = [];
+    while (names.length < entriesMax) {
+      const entry = (await onHost(() => this.#directory.read())) as Dirent<Buffer> | null;
+      if (entry === null) break;
+      const name = decodeName(entry.name);
+      if (!(this.#isRoot && name === reservedName)) names.push(name);
+    }
+    return names;
+  }
+
+  /** Undefined for what was removed between the listing and the look. */
+  async #describe(name: string): Promise<ListingEntry | undefined> {
+    try {
+      return { name, attributes: attributesOf(await lstatAsync(at(this.#descriptor, name))) };
+    } catch (error) {
+      if (hasErrno(error, 'ENOENT')) return undefined;
+      throw fromErrno(error);
+    }
+  }
+}

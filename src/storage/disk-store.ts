@@ -1,0 +1,182 @@
+/** The local disk behind one root. Every act goes through a pinned place; no path of a client reaches the kernel. */
+import { constants, fstatSync, openSync, chmod, mkdir, open, rename, rmdir, unlink, utimes } from 'node:fs';
+import { promisify } from 'node:util';
+import { ScpdError } from '../errors.ts';
+import type { AttributeChange, Attributes, Listing } from '../guard/files.ts';
+import type { Place, StagedFile, StageOptions, Store, StoredFile } from '../guard/store.ts';
+import { isWithin, type VirtualPath } from '../guard/virtual-path.ts';
+import { at, attributesOf, itself, openDirectorySync, openFlags, release } from './descriptor.ts';
+import { openListing } from './disk-listing.ts';
+import { ChangedDirectories, type Durability } from './durability.ts';
+import { onHost, onHostSync } from './errno.ts';
+import { moveExclusively } from './exclusive-move.ts';
+import { stageFile } from './staged-file.ts';
+import { DiskStoredFile } from './stored-file.ts';
+import { walk, type Found } from './walk.ts';
+
+const openAsync = promisify(open);
+const mkdirAsync = promisify(mkdir);
+const rmdirAsync = promisify(rmdir);
+const unlinkAsync = promisify(unlink);
+const renameAsync = promisify(rename);
+const chmodAsync = promisify(chmod);
+const utimesAsync = promisify(utimes);
+
+/** What the daemon takes from the mode of new files and directories; read once, because reading means setting. */
+const umask = readUmask();
+
+/** Opens a root, given as a host path from the configuration. Throws ScpdError. */
+export function openDiskStore(rootHostPath: string, durability: Durability): Store {
+  // The root itself may be a link: it is the operator's word, not a client's.
+  const root = onHostSync(() => openSync(rootHostPath, constants.O_RDONLY | constants.O_DIRECTORY));
+  return new DiskStore(root, durability);
+}
+
+class DiskStore implements Store {
+  readonly #root: number;
+  readonly #durability: Durability;
+  readonly #changed: ChangedDirectories;
+
+  constructor(root: number, durability: Durability) {
+    this.#root = root;
+    this.#durability = durability;
+    this.#changed = new ChangedDirectories(durability);
+  }
+
+  async locate(path: VirtualPath, options: { readonly follow: boolean }): Promise<Place> {
+    const found = walk(this.#root, path, options);
+    return new DiskPlace(found, { root: this.#root, durability: this.#durability, changed: this.#changed });
+  }
+
+  async settle(): Promise<void> {
+    await this.#changed.settle();
+  }
+
+  close(): void {
+    this.#changed.release();
+    release(this.#root);
+  }
+}
+
+/** What a place needs of its store. */
+interface StoreFacts {
+  readonly root: number;
+  readonly durability: Durability;
+  readonly changed: ChangedDirectories;
+}
+
+class DiskPlace implements Place {
+  readonly path: VirtualPath;
+  readonly attributes: Attributes | undefined;
+  readonly throughLink: boolean;
+  readonly #parent: number;
+  readonly #name: string;
+  readonly #store: StoreFacts;
+
+  constructor(found: Found, store: StoreFacts) {
+    this.path = found.path;
+    this.attributes = found.stats === undefined ? undefined : attributesOf(found.stats);
+    this.throughLink = found.throughLink;
+    this.#parent = found.parent;
+    this.#name = found.name;
+    this.#store = store;
+  }
+
+  async list(): Promise<Listing> {
+    return await openListing(
+      onHostSync(() => openDirectorySync(this.#parent, this.#name)),
+      this.path === '/',
+    );
+  }
+
+  async open(): Promise<StoredFile> {
+    return new DiskStoredFile(await this.#openContent());
+  }
+
+  async stage(options: StageOptions): Promise<StagedFile> {
+    return await stageFile({
+      root: this.#store.root,
+      parent: this.#parent,
+      finalName: this.#name,
+      openOld: options.keepContent ? () => this.#openContent() : undefined,
+      mode: this.attributes?.mode ?? options.newFileMode & 0o777 & ~umask,
+      exclusive: options.exclusive,
+      durability: this.#store.durability,
+      changed: this.#store.changed,
+    });
+  }
+
+  async makeDirectory(mode: number): Promise<void> {
+    await onHost(() => mkdirAsync(at(this.#parent, this.#name), mode & 0o777 & ~umask));
+    await this.#store.changed.add(this.#parent);
+  }
+
+  async removeDirectory(): Promise<void> {
+    await onHost(() => rmdirAsync(at(this.#parent, this.#name)));
+    await this.#store.changed.add(this.#parent);
+  }
+
+  async remove(): Promise<void> {
+    await onHost(() => unlinkAsync(at(this.#parent, this.#name)));
+    await this.#store.changed.add(this.#parent);
+  }
+
+  async moveTo(target: Place, options: { readonly replace: boolean }): Promise<void> {
+    if (!(target instanceof DiskPlace)) throw new TypeError('a place of another store');
+    if (target.path !== this.path && isWithin(target.path, this.path)) throw new ScpdError('INVALID_RENAME');
+    const [from, to] = [at(this.#parent, this.#name), at(target.#parent, target.#name)];
+    await onHost(async () => {
+      if (options.replace) await renameAsync(from, to);
+      else await this.#moveWithoutReplacing(from, to, target);
+    });
+    await this.#store.changed.add(target.#parent);
+    await this.#store.changed.add(this.#parent);
+  }
+
+  async setAttributes(change: Omit<AttributeChange, 'sizeBytes'>): Promise<void> {
+    const { mode, modifiedSeconds, accessedSeconds } = change;
+    await onHost(async () => {
+      const descriptor = await openAsync(at(this.#parent, this.#name), openFlags.anything);
+      try {
+        const { kind, ...now } = attributesOf(fstatSync(descriptor));
+        if (kind !== 'file' && kind !== 'directory') throw new ScpdError('NOT_A_REGULAR_FILE');
+        if (mode !== undefined) await chmodAsync(itself(descriptor), mode & 0o777);
+        if (modifiedSeconds !== undefined || accessedSeconds !== undefined) {
+          const accessed = accessedSeconds ?? now.accessedSeconds;
+          await utimesAsync(itself(descriptor), accessed, modifiedSeconds ?? now.modifiedSeconds);
+        }
+      } finally {
+        release(descriptor);
+      }
+    });
+  }
+
+  close(): void {
+    release(this.#parent);
+  }
+
+  /** A regular file opened for reading; anything else is refused without being waited for. */
+  async #openContent(): Promise<number> {
+    const descriptor = await onHost(() => openAsync(at(this.#parent, this.#name), openFlags.content));
+    const { kind } = attributesOf(onHostSync(() => fstatSync(descriptor)));
+    if (kind === 'file') return descriptor;
+    release(descriptor);
+    throw new ScpdError(kind === 'directory' ? 'IS_A_DIRECTORY' : 'NOT_A_REGULAR_FILE');
+  }
+
+  async #moveWithoutReplacing(from: string | Buffer, to: string | Buffer, target: DiskPlace): Promise<void> {
+    if (this.attributes?.kind === 'directory') {
+      // A directory has no second name. rename(2) replaces an empty directory at most, and only if it came just now.
+      if (target.attributes !== undefined) throw new ScpdError('ALREADY_EXISTS');
+      await renameAsync(from, to);
+      return;
+    }
+    await moveExclusively(from, to);
+  }
+}
+
+function readUmask(): number {
+  const umaskBefore = process.umask(0o077);
+  process.umask(umaskBefore);
+  return umaskBefore;
+}

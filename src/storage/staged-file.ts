@@ -1,0 +1,282 @@
+/**
+ * One upload in the staging area. The file that it will replace is never touched before the rename, and what of its
+ * content a client keeps (an SFTP OPEN without TRUNC, a resume, an APPEND) is copied over only as far as it is needed:
+ *
+ * - `#reached` is the end of what stands in the staged file; everything below it is right.
+ * - above it, up to `#oldEnd`, the old file's bytes still count. A write that goes on at `#reached` needs none of them; one
+ *   that leaves a gap first copies what lies in the gap; publishing copies the rest, unless the client cut it off.
+ *
+ * So the plain overwrite of OpenSSH's scp (no TRUNC, all bytes, then FSETSTAT size) copies nothing, and an overwrite whose
+ * size was never set keeps the old tail exactly as POSIX would.
+ *
+ * Bytes are hashed in the order in which they come. A write below what is already hashed voids the hash; the file is
+ * then read once more before it is published.
+ */
+import {
+  close,
+  fchmod,
+  fstat,
+  fstatSync,
+  fsync,
+  ftruncate,
+  futimes,
+  open,
+  rename,
+  unlink,
+  write,
+} from 'node:fs';
+import { createHash, type Hash } from 'node:crypto';
+import { promisify } from 'node:util';
+import { ScpdError } from '../errors.ts';
+import type { AttributeChange, Attributes } from '../guard/files.ts';
+import type { StagedFile } from '../guard/store.ts';
+import { at, attributesOf, duplicateSync, openFlags, release } from './descriptor.ts';
+import type { ChangedDirectories, Durability } from './durability.ts';
+import { onHost } from './errno.ts';
+import { moveExclusively } from './exclusive-move.ts';
+import { newStagedName, openStagingArea } from './staging-area.ts';
+import { readFully } from './stored-file.ts';
+
+const openAsync = promisify(open);
+const writeAsync = promisify(write);
+const syncAsync = promisify(fsync);
+const statAsync = promisify(fstat);
+const truncateAsync = promisify(ftruncate);
+const chmodAsync = promisify(fchmod);
+const utimesAsync = promisify(futimes);
+const renameAsync = promisify(rename);
+const unlinkAsync = promisify(unlink);
+const closeAsync = promisify(close);
+
+const copyChunkBytes = 1024 * 1024;
+
+/** What a staged file needs to know. The descriptors are borrowed: it opens its own. */
+export interface StagingRequest {
+  readonly root: number;
+  /** The pinned directory in which the file will stand, and its name there. */
+  readonly parent: number;
+  readonly finalName: string;
+  /** Opens the content to start from, if any is to be kept. */
+  readonly openOld: (() => Promise<number>) | undefined;
+  readonly mode: number;
+  readonly exclusive: boolean;
+  readonly durability: Durability;
+  readonly changed: ChangedDirectories;
+}
+
+interface Opened {
+  readonly staging: number;
+  readonly parent: number;
+  readonly staged: number;
+  readonly stagedName: string;
+  readonly old: { readonly descriptor: number; readonly sizeBytes: number } | undefined;
+}
+
+/** Creates a staged file. Throws ScpdError and leaves nothing behind then. */
+export async function stageFile(request: StagingRequest): Promise<StagedFile> {
+  const descriptors: number[] = [];
+  const keep = (descriptor: number): number => {
+    descriptors.push(descriptor);
+    return descriptor;
+  };
+  try {
+    return await onHost(async () => {
+      const staging = keep(openStagingArea(request.root));
+      const parent = keep(duplicateSync(request.parent));
+      if (fstatSync(staging).dev !== fstatSync(parent).dev) {
+        throw new ScpdError('OTHER_FILE_SYSTEM', 'another file system is mounted below the root');
+      }
+      const old = await openOld(request, keep);
+      const stagedName = newStagedName();
+      const staged = keep(await openAsync(at(staging, stagedName), openFlags.newFile, 0o600));
+      return new DiskStagedFile(request, { staging, parent, staged, stagedName, old });
+    });
+  } catch (error) {
+    descriptors.forEach(release);
+    throw error;
+  }
+}
+
+async function openOld(
+  request: StagingRequest,
+  keep: (descriptor: number) => number,
+): Promise<Opened['old']> {
+  if (request.openOld === undefined) return undefined;
+  const descriptor = keep(await request.openOld());
+  return { descriptor, sizeBytes: (await statAsync(descriptor)).size };
+}
+
+class DiskStagedFile implements StagedFile {
+  readonly #request: StagingRequest;
+  readonly #opened: Opened;
+  readonly #descriptor: number;
+  #reached = 0;
+  #oldEnd: number;
+  #mode: number;
+  #times: { readonly accessedSeconds: number; readonly modifiedSeconds: number } | undefined;
+  #hash: Hash | undefined = createHash('sha256');
+  #hashedBytes = 0;
+  #failure: unknown;
+
+  constructor(request: StagingRequest, opened: Opened) {
+    this.#request = request;
+    this.#opened = opened;
+    this.#descriptor = opened.staged;
+    this.#oldEnd = opened.old?.sizeBytes ?? 0;
+    this.#mode = request.mode;
+  }
+
+  get sizeBytes(): number {
+    return Math.max(this.#reached, this.#oldEnd);
+  }
+
+  async write(bytes: Buffer, offset: number): Promise<void> {
+    if (bytes.length === 0) return; // does not move the end, write(2)
+    await this.#act(async () => {
+      if (offset > this.#reached) await this.#copyOld(offset);
+      await this.#writeFully(bytes, offset);
+      this.#hashWritten(bytes, offset);
+      this.#reached = Math.max(this.#reached, offset + bytes.length);
+    });
+  }
+
+  async read(offset: number, lengthBytes: number): Promise<Buffer> {
+    return await this.#act(async () => {
+      await this.#copyOld(this.#oldEnd);
+      return await readFully(this.#descriptor, offset, lengthBytes);
+    });
+  }
+
+  async attributes(): Promise<Attributes> {
+    const attributes = attributesOf(await onHost(() => statAsync(this.#descriptor)));
+    return { ...attributes, ...this.#times, mode: this.#mode, sizeBytes: this.sizeBytes };
+  }
+
+  async setAttributes(change: AttributeChange): Promise<void> {
+    const { sizeBytes, mode, modifiedSeconds, accessedSeconds } = change;
+    if (sizeBytes !== undefined) await this.#act(() => this.#resize(sizeBytes));
+    if (mode !== undefined) this.#mode = mode & 0o777;
+    if (modifiedSeconds !== undefined || accessedSeconds !== undefined) {
+      const now = Date.now() / 1000;
+      this.#times = {
+        accessedSeconds: accessedSeconds ?? this.#times?.accessedSeconds ?? now,
+        modifiedSeconds: modifiedSeconds ?? this.#times?.modifiedSeconds ?? now,
+      };
+    }
+  }
+
+  async sync(): Promise<void> {
+    if (this.#request.durability === 'full') await this.#act(() => syncAsync(this.#descriptor));
+  }
+
+  async publish(): Promise<{ readonly bytes: number; readonly sha256: string }> {
+    try {
+      if (this.#failure !== undefined) throw this.#failure;
+      const sha256 = await onHost(async () => {
+        await this.#copyOld(this.#oldEnd);
+        const digest = await this.#digest();
+        await this.#applyAttributes();
+        if (this.#request.durability === 'full') await syncAsync(this.#descriptor);
+        await this.#moveIntoPlace();
+        return digest;
+      });
+      await this.#release();
+      return { bytes: this.#reached, sha256 };
+    } catch (error) {
+      await this.discard();
+      throw error;
+    }
+  }
+
+  async discard(): Promise<void> {
+    // A file that can't be removed now is an orphan that the next start sweeps; the one who aborts has a reason already.
+    await unlinkAsync(at(this.#opened.staging, this.#opened.stagedName)).catch(() => undefined);
+    await this.#release();
+  }
+
+  async #release(): Promise<void> {
+    const { staging, parent, old } = this.#opened;
+    await closeAsync(this.#descriptor).catch(() => undefined); // errors of the data were reported by fsync
+    release(staging);
+    release(parent);
+    if (old !== undefined) release(old.descriptor);
+  }
+
+  /** Runs a step; once one failed, the file can no longer be what the client believes it is. */
+  async #act<T>(step: () => Promise<T>): Promise<T> {
+    if (this.#failure !== undefined) throw this.#failure;
+    try {
+      return await onHost(step);
+    } catch (error) {
+      this.#failure = error;
+      throw error;
+    }
+  }
+
+  async #writeFully(bytes: Buffer, offset: number): Promise<void> {
+    let written = 0;
+    while (written < bytes.length) {
+      const rest = bytes.length - written;
+      written += (await writeAsync(this.#descriptor, bytes, written, rest, offset + written)).bytesWritten;
+    }
+  }
+
+  /** Brings the old file's bytes from where the staged file ends up to `end` (or to their own end) into it. */
+  async #copyOld(end: number): Promise<void> {
+    const { old } = this.#opened;
+    if (old === undefined) return;
+    const stop = Math.min(end, this.#oldEnd);
+    while (this.#reached < stop) {
+      const length = Math.min(copyChunkBytes, stop - this.#reached);
+      const bytes = await readFully(old.descriptor, this.#reached, length);
+      if (bytes.length === 0) throw new ScpdError('STORAGE_FAILED', 'the file to be kept shrank meanwhile');
+      await this.#writeFully(bytes, this.#reached);
+      this.#hashWritten(bytes, this.#reached);
+      this.#reached += bytes.length;
+    }
+  }
+
+  async #resize(sizeBytes: number): Promise<void> {
+    if (sizeBytes > this.sizeBytes) await this.#copyOld(this.#oldEnd);
+    this.#oldEnd = Math.min(this.#oldEnd, sizeBytes);
+    if (sizeBytes < this.#hashedBytes) this.#hash = undefined;
+    if (sizeBytes < this.#reached || sizeBytes > this.sizeBytes) {
+      await truncateAsync(this.#descriptor, sizeBytes);
+      this.#reached = sizeBytes;
+    }
+  }
+
+  #hashWritten(bytes: Buffer, offset: number): void {
+    if (offset !== this.#hashedBytes) this.#hash = undefined;
+    this.#hash?.update(bytes);
+    this.#hashedBytes = Math.max(this.#hashedBytes, offset + bytes.length);
+  }
+
+  async #digest(): Promise<string> {
+    if (this.#hash !== undefined && this.#hashedBytes === this.#reached) return this.#hash.digest('hex');
+    const hash = createHash('sha256');
+    for (let offset = 0; offset < this.#reached; offset += copyChunkBytes) {
+      hash.update(await readFully(this.#descriptor, offset, copyChunkBytes));
+    }
+    return hash.digest('hex');
+  }
+
+  async #applyAttributes(): Promise<void> {
+    await chmodAsync(this.#descriptor, this.#mode);
+    if (this.#times !== undefined) {
+      await utimesAsync(this.#descriptor, this.#times.accessedSeconds, this.#times.modifiedSeconds);
+    }
+  }
+
+  async #moveIntoPlace(): Promise<void> {
+    const { staging, stagedName, parent } = this.#opened;
+    const { finalName, exclusive, changed } = this.#request;
+    const from = at(staging, stagedName);
+    if (exclusive) {
+      await moveExclusively(from, at(parent, finalName));
+    } else {
+      await renameAsync(from, at(parent, finalName));
+    }
+    await changed.add(parent);
+  }
+}

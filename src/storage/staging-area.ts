@@ -1,0 +1,102 @@
+/**
+ * The reserved directory of a root in which uploads grow: `<root>/.scpd/staging/`, mode 0700, on the file system of the
+ * root, so that publishing is one rename. A staged file's name says which process owns it: what belongs to no living
+ * process is an orphan of a crash and is swept at start.
+ */
+import { constants, mkdirSync, openSync, readdirSync, readFileSync, unlinkSync } from 'node:fs';
+import { randomBytes } from 'node:crypto';
+import { ScpdError, errorCode } from '../errors.ts';
+import { reservedName } from '../guard/virtual-path.ts';
+import { at, itself, openDirectorySync, release } from './descriptor.ts';
+import { hasErrno, onHostSync } from './errno.ts';
+
+const stagingName = 'staging';
+
+/**
+ * Opens the staging directory of a root, making it if need be. The caller releases the descriptor. Throws NO_SPACE, or
+ * STORAGE_FAILED for everything else that may be wrong with it: the client's path is not to blame.
+ */
+export function openStagingArea(root: number): number {
+  try {
+    return onHostSync(() => {
+      const reserved = enterOrMake(root, reservedName);
+      try {
+        return enterOrMake(reserved, stagingName);
+      } finally {
+        release(reserved);
+      }
+    });
+  } catch (error) {
+    if (errorCode(error) === 'NO_SPACE') throw error;
+    throw new ScpdError('STORAGE_FAILED', `the staging area ${reservedName}/${stagingName}`, {
+      cause: error,
+    });
+  }
+}
+
+/** A name for a new staged file of this process. */
+export function newStagedName(): string {
+  return `${process.pid}-${ownStartTicks}-${randomBytes(12).toString('hex')}`;
+}
+
+/** Removes what dead processes left in a root's staging area. Returns how many files. Throws host errors. */
+export function sweepStagingArea(rootHostPath: string): number {
+  const root = openSync(rootHostPath, constants.O_RDONLY | constants.O_DIRECTORY);
+  let staging: number | undefined;
+  try {
+    staging = openExisting(root);
+    if (staging === undefined) return 0;
+    const orphans = readdirSync(itself(staging)).filter((name) => !hasLivingOwner(name));
+    for (const name of orphans) unlinkSync(at(staging, name));
+    return orphans.length;
+  } finally {
+    if (staging !== undefined) release(staging);
+    release(root);
+  }
+}
+
+function openExisting(root: number): number | undefined {
+  try {
+    const reserved = openDirectorySync(root, reservedName);
+    try {
+      return openDirectorySync(reserved, stagingName);
+    } finally {
+      release(reserved);
+    }
+  } catch (error) {
+    if (hasErrno(error, 'ENOENT')) return undefined;
+    throw error;
+  }
+}
+
+function enterOrMake(parent: number, name: string): number {
+  try {
+    return openDirectorySync(parent, name);
+  } catch (error) {
+    if (!hasErrno(error, 'ENOENT')) throw error;
+  }
+  try {
+    mkdirSync(at(parent, name), 0o700);
+  } catch (error) {
+    if (!hasErrno(error, 'EEXIST')) throw error; // another session was quicker
+  }
+  return openDirectorySync(parent, name);
+}
+
+/** A process is told from a later one with the same number by when it started, in clock ticks since boot. */
+function startTicks(pid: string): string | undefined {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
+    // proc(5): the second field is the name in parentheses, which may hold anything; the start is field 22.
+    return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19];
+  } catch {
+    return undefined; // no such process
+  }
+}
+
+const ownStartTicks = startTicks('self') ?? '0';
+
+function hasLivingOwner(stagedName: string): boolean {
+  const [pid = '', ticks = ''] = stagedName.split('-');
+  return /^[0-9]+$/.test(pid) && startTicks(pid) === ticks;
+}

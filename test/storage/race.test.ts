@@ -1,0 +1,63 @@
+/**
+ * Goal: an attacker with access to the tree, who swaps a directory and a link to outside without pause, never gets a file
+ * from outside read or written. Method: another process renames as fast as it can while this one opens and creates.
+ * A server that resolves and then opens loses this within a second.
+ */
+import t from 'tap';
+import { spawn } from 'node:child_process';
+import { mkdirSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { virtualPath } from '../../src/guard/virtual-path.ts';
+import { openDiskStore } from '../../src/storage/disk-store.ts';
+
+const attacker = `
+  const { renameSync } = require('node:fs');
+  const [, root] = process.argv;
+  process.on('disconnect', () => process.exit());
+  const swap = () => {
+    for (let i = 0; i < 2000; i += 1) {
+      renameSync(root + '/d', root + '/kept'); renameSync(root + '/evil', root + '/d');
+      renameSync(root + '/d', root + '/evil'); renameSync(root + '/kept', root + '/d');
+    }
+    setImmediate(swap);
+  };
+  process.send('ready');
+  swap();
+`;
+
+t.test('a directory swapped for a link while it is used', async (t) => {
+  const box = t.testdir({ outside: { file: 'secret' }, root: { d: { file: 'inside' } } });
+  const [outside, root] = [join(box, 'outside'), join(box, 'root')];
+  symlinkSync(outside, join(root, 'evil'));
+  mkdirSync(join(root, 'inner'));
+  writeFileSync(join(root, 'inner', 'file'), 'inside');
+  const child = spawn(process.execPath, ['-e', attacker, root], {
+    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+  });
+  t.teardown(() => child.kill('SIGKILL'));
+  await new Promise((resolve) => child.once('message', resolve));
+
+  const store = openDiskStore(root, 'none');
+  let [inside, refused] = [0, 0];
+  for (let round = 0; round < 3000; round += 1) {
+    try {
+      const place = await store.locate(virtualPath('/d/file'), { follow: true });
+      const file = await place.open().finally(() => place.close());
+      const content = (await file.read(0, 10)).toString();
+      await file.close();
+      if (content !== 'inside') t.fail(`read ${content}`);
+      inside += 1;
+      const target = await store.locate(virtualPath('/d/new'), { follow: true });
+      const staged = await target
+        .stage({ keepContent: false, exclusive: false, newFileMode: 0o644 })
+        .finally(() => target.close());
+      await staged.publish();
+    } catch {
+      refused += 1; // the name was away, or a link whose target does not exist beneath
+    }
+  }
+  store.close();
+  t.strictSame(readdirSync(outside), ['file'], 'nothing was written outside');
+  t.ok(inside > 0, `the tree was read ${inside} times`);
+  t.ok(refused > 0, `the attacker was met ${refused} times`);
+});

@@ -1,0 +1,169 @@
+/** A real scpd in a process and a place of its own, started the way its user starts it: init, serve, signals. */
+import type { Test } from 'tap';
+import { spawn, type ChildProcess } from 'node:child_process';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { AuditRecord } from '../../src/audit/record.ts';
+import { checkRecord } from './checked-journal.ts';
+import { run, type Finished, type RunOptions } from './clients.ts';
+
+const program = fileURLToPath(new URL('../../dist/main.js', import.meta.url));
+const readyMsMax = 20_000;
+
+export interface ServerOptions {
+  /** Users beside "demo", who has the preset `full`. All log in with the demo key. */
+  readonly users?: Readonly<Record<string, object>>;
+  readonly limits?: Readonly<Record<string, number>>;
+}
+
+export class TestServer {
+  readonly place: string;
+  #port = 0;
+  #process: ChildProcess | undefined;
+  #log = '';
+
+  constructor(place: string) {
+    this.place = place;
+  }
+
+  get port(): number {
+    return this.#port;
+  }
+
+  /** The host path of what a user sees as `path`. */
+  stored(path: string, user = 'demo'): string {
+    return join(this.place, 'var', user, path);
+  }
+
+  /** Everything that the server logged. */
+  get log(): string {
+    return this.#log;
+  }
+
+  get pid(): number {
+    return this.#process?.pid ?? 0;
+  }
+
+  /** Options by which OpenSSH's ssh, scp and sftp find the key and the host key, and ask nothing. */
+  get sshOptions(): string[] {
+    const file = (name: string): string => join(this.place, 'keys', 'demo', name);
+    const options = [`UserKnownHostsFile=${file('known_hosts')}`, 'GlobalKnownHostsFile=none', 'BatchMode=yes'];
+    return ['-F', 'none', '-i', file('id_ed25519'), ...[...options, 'IdentitiesOnly=yes'].flatMap((o) => ['-o', o])];
+  }
+
+  /** Runs OpenSSH's scp in one of its two protocols; `remote(path)` names a file here. */
+  async scp(protocol: 'scp' | 'sftp', parameters: readonly string[], options?: RunOptions): Promise<Finished> {
+    const mode = protocol === 'scp' ? ['-O'] : ['-s'];
+    return await run('scp', [...mode, '-P', String(this.#port), ...this.sshOptions, ...parameters], options);
+  }
+
+  async sftp(batch: string, user = 'demo'): Promise<Finished> {
+    return await run('sftp', ['-b', '-', '-P', String(this.#port), ...this.sshOptions, `${user}@127.0.0.1`], {
+      input: batch,
+    });
+  }
+
+  async ssh(parameters: readonly string[], user = 'demo', options?: RunOptions): Promise<Finished> {
+    return await run('ssh', ['-p', String(this.#port), ...this.sshOptions, `${user}@127.0.0.1`, ...parameters], options);
+  }
+
+  /** Records so far, each checked against the schema. */
+  records(): AuditRecord[] {
+    const path = join(this.place, 'var', 'audit', 'audit.jsonl');
+    if (!existsSync(path)) return [];
+    const records = readFileSync(path, 'utf8')
+      .split('\n')
+      .filter((line) => line !== '')
+      .map((line) => JSON.parse(line) as AuditRecord);
+    records.forEach(checkRecord);
+    return records;
+  }
+
+  /** Names in the staging area of a user: what an upload left behind. */
+  staged(user = 'demo'): string[] {
+    const path = this.stored('.scpd/staging', user);
+    return existsSync(path) ? readdirSync(path) : [];
+  }
+
+  async start(): Promise<void> {
+    const child = spawn(process.execPath, [program, 'serve', '--config', join(this.place, 'config', 'scpd.json')], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    this.#process = child;
+    child.stderr.on('data', (bytes: Buffer) => (this.#log += bytes.toString('utf8')));
+    this.#port = await new Promise<number>((resolve, reject) => {
+      let printed = '';
+      const timer = setTimeout(() => reject(new Error(`not ready: ${this.#log}`)), readyMsMax);
+      child.stdout.on('data', (bytes: Buffer) => {
+        printed += bytes.toString('utf8');
+        const port = /listening on \S+:(\d+)/.exec(printed)?.[1];
+        if (port !== undefined) {
+          clearTimeout(timer);
+          resolve(Number(port));
+        }
+      });
+      child.once('exit', (status) => {
+        clearTimeout(timer);
+        reject(new Error(`scpd ended with ${status}: ${this.#log}`));
+      });
+    });
+    this.#writeKnownHosts();
+  }
+
+  /** Ends it by a signal and says how it ended. */
+  async end(signal: NodeJS.Signals): Promise<{ readonly status: number | null; readonly signal: NodeJS.Signals | null }> {
+    const child = this.#process;
+    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return { status: 0, signal: null };
+    const ended = new Promise<{ status: number | null; signal: NodeJS.Signals | null }>((resolve) =>
+      child.once('exit', (status, by) => resolve({ status, signal: by })),
+    );
+    child.kill(signal);
+    return await ended;
+  }
+
+  #writeKnownHosts(): void {
+    const keys = ['ed25519', 'ecdsa', 'rsa'].map((type) =>
+      readFileSync(join(this.place, 'keys', 'host', `ssh_host_${type}_key.pub`), 'utf8').split(' ').slice(0, 2).join(' '),
+    );
+    const lines = keys.map((key) => `[127.0.0.1]:${this.#port} ${key}\n`);
+    writeFileSync(join(this.place, 'keys', 'demo', 'known_hosts'), lines.join(''));
+  }
+}
+
+/** `user@host:path` for scp; IPv4 literals need no brackets. */
+export function remote(path: string, user = 'demo'): string {
+  return `${user}@127.0.0.1:${path}`;
+}
+
+/** Sets up a place with `scpd init`, adds users, and starts. Everything is gone when the test ends. */
+export async function startServer(t: Test, options: ServerOptions = {}): Promise<TestServer> {
+  const place = mkdtempSync(join(tmpdir(), 'scpd-test-'));
+  const server = new TestServer(place);
+  t.teardown(async () => {
+    await server.end('SIGKILL');
+    rmSync(place, { recursive: true, force: true });
+  });
+  const initialised = await run(process.execPath, [program, 'init', '--dir', place]);
+  if (initialised.status !== 0) throw new Error(`scpd init: ${initialised.stderr}`);
+  writeConfig(place, options);
+  await server.start();
+  return server;
+}
+
+function writeConfig(place: string, { users = {}, limits = {} }: ServerOptions): void {
+  const account = (name: string, settings: object): object => {
+    mkdirSync(join(place, 'var', name), { recursive: true });
+    return { root: `../var/${name}`, authorizedKeys: '../keys/users/demo', preset: 'full', ...settings };
+  };
+  const others = Object.entries(users).map(([name, settings]) => [name, account(name, settings)] as const);
+  const config = {
+    listen: [{ host: '127.0.0.1', port: 0 }],
+    hostKeys: ['ed25519', 'ecdsa', 'rsa'].map((type) => `../keys/host/ssh_host_${type}_key`),
+    audit: { dir: '../var/audit' },
+    limits,
+    users: { demo: account('demo', {}), ...Object.fromEntries(others) },
+  };
+  writeFileSync(join(place, 'config', 'scpd.json'), JSON.stringify(config, null, 2));
+}
