@@ -23,7 +23,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   session: ['protocol', 'guard', 'types:audit', 'types:users'],
   guard: ['types:audit', 'types:users'],
   storage: ['guard/virtual-path.ts', 'types:guard'],
-  audit: [],
+  audit: ['types:ssh', 'types:users'],
   ssh: ['session', 'users', 'types:types'],
   types: [],
   cli: ['*'],

@@ -45,6 +45,7 @@ export const recordSchema = {
         'exec',
         'subsystem',
         'shell',
+        'request',
         'login',
         'connect',
       ],

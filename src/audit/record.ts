@@ -17,6 +17,7 @@ export type Operation =
   | 'exec'
   | 'subsystem'
   | 'shell'
+  | 'request'
   | 'login'
   | 'connect';
 

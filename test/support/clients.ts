@@ -17,7 +17,11 @@ export interface RunOptions {
 }
 
 /** Runs a program to its end. Never through a shell. */
-export function run(program: string, parameters: readonly string[], options: RunOptions = {}): Promise<Finished> {
+export function run(
+  program: string,
+  parameters: readonly string[],
+  options: RunOptions = {},
+): Promise<Finished> {
   const { cwd, input, timeoutMs = 60_000 } = options;
   return new Promise((resolve, reject) => {
     const child = spawn(program, parameters, { cwd, stdio: ['pipe', 'pipe', 'pipe'] });

@@ -1,7 +1,15 @@
 /** A real scpd in a process and a place of its own, started the way its user starts it: init, serve, signals. */
 import type { Test } from 'tap';
 import { spawn, type ChildProcess } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -49,12 +57,26 @@ export class TestServer {
   /** Options by which OpenSSH's ssh, scp and sftp find the key and the host key, and ask nothing. */
   get sshOptions(): string[] {
     const file = (name: string): string => join(this.place, 'keys', 'demo', name);
-    const options = [`UserKnownHostsFile=${file('known_hosts')}`, 'GlobalKnownHostsFile=none', 'BatchMode=yes'];
-    return ['-F', 'none', '-i', file('id_ed25519'), ...[...options, 'IdentitiesOnly=yes'].flatMap((o) => ['-o', o])];
+    const options = [
+      `UserKnownHostsFile=${file('known_hosts')}`,
+      'GlobalKnownHostsFile=none',
+      'BatchMode=yes',
+    ];
+    return [
+      '-F',
+      'none',
+      '-i',
+      file('id_ed25519'),
+      ...[...options, 'IdentitiesOnly=yes'].flatMap((o) => ['-o', o]),
+    ];
   }
 
   /** Runs OpenSSH's scp in one of its two protocols; `remote(path)` names a file here. */
-  async scp(protocol: 'scp' | 'sftp', parameters: readonly string[], options?: RunOptions): Promise<Finished> {
+  async scp(
+    protocol: 'scp' | 'sftp',
+    parameters: readonly string[],
+    options?: RunOptions,
+  ): Promise<Finished> {
     const mode = protocol === 'scp' ? ['-O'] : ['-s'];
     return await run('scp', [...mode, '-P', String(this.#port), ...this.sshOptions, ...parameters], options);
   }
@@ -66,7 +88,11 @@ export class TestServer {
   }
 
   async ssh(parameters: readonly string[], user = 'demo', options?: RunOptions): Promise<Finished> {
-    return await run('ssh', ['-p', String(this.#port), ...this.sshOptions, `${user}@127.0.0.1`, ...parameters], options);
+    return await run(
+      'ssh',
+      ['-p', String(this.#port), ...this.sshOptions, `${user}@127.0.0.1`, ...parameters],
+      options,
+    );
   }
 
   /** Records so far, each checked against the schema. */
@@ -88,9 +114,13 @@ export class TestServer {
   }
 
   async start(): Promise<void> {
-    const child = spawn(process.execPath, [program, 'serve', '--config', join(this.place, 'config', 'scpd.json')], {
-      stdio: ['ignore', 'pipe', 'pipe'],
-    });
+    const child = spawn(
+      process.execPath,
+      [program, 'serve', '--config', join(this.place, 'config', 'scpd.json')],
+      {
+        stdio: ['ignore', 'pipe', 'pipe'],
+      },
+    );
     this.#process = child;
     child.stderr.on('data', (bytes: Buffer) => (this.#log += bytes.toString('utf8')));
     this.#port = await new Promise<number>((resolve, reject) => {
@@ -113,9 +143,12 @@ export class TestServer {
   }
 
   /** Ends it by a signal and says how it ended. */
-  async end(signal: NodeJS.Signals): Promise<{ readonly status: number | null; readonly signal: NodeJS.Signals | null }> {
+  async end(
+    signal: NodeJS.Signals,
+  ): Promise<{ readonly status: number | null; readonly signal: NodeJS.Signals | null }> {
     const child = this.#process;
-    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return { status: 0, signal: null };
+    if (child === undefined || child.exitCode !== null || child.signalCode !== null)
+      return { status: 0, signal: null };
     const ended = new Promise<{ status: number | null; signal: NodeJS.Signals | null }>((resolve) =>
       child.once('exit', (status, by) => resolve({ status, signal: by })),
     );
@@ -125,7 +158,10 @@ export class TestServer {
 
   #writeKnownHosts(): void {
     const keys = ['ed25519', 'ecdsa', 'rsa'].map((type) =>
-      readFileSync(join(this.place, 'keys', 'host', `ssh_host_${type}_key.pub`), 'utf8').split(' ').slice(0, 2).join(' '),
+      readFileSync(join(this.place, 'keys', 'host', `ssh_host_${type}_key.pub`), 'utf8')
+        .split(' ')
+        .slice(0, 2)
+        .join(' '),
     );
     const lines = keys.map((key) => `[127.0.0.1]:${this.#port} ${key}\n`);
     writeFileSync(join(this.place, 'keys', 'demo', 'known_hosts'), lines.join(''));
