@@ -1,0 +1,118 @@
+/**
+ * Every request that we understand, as one table, and the one function that reads a packet with it. What is not in the
+ * table is `unsupported`, what can't be read is `malformed`: both are answered, and the session goes on.
+ */
+import { ProtocolError, ScpdError, type ErrorCode } from '../../errors.ts';
+import {
+  decodeMkdir,
+  decodeOpendir,
+  decodeReaddir,
+  decodeRmdir,
+  type DirectoryRequest,
+} from './directory-requests.ts';
+import { decodeFsync, decodeLimits, decodePosixRename, type ExtendedRequest } from './extended-requests.ts';
+import { FieldReader } from './field-reader.ts';
+import {
+  decodeClose,
+  decodeFsetstat,
+  decodeFstat,
+  decodeOpen,
+  decodeRead,
+  decodeWrite,
+  type FileRequest,
+} from './file-requests.ts';
+import { packetType } from './numbers.ts';
+import {
+  decodeLstat,
+  decodeRealpath,
+  decodeRemove,
+  decodeRename,
+  decodeSetstat,
+  decodeStat,
+  type NamedRequest,
+} from './path-requests.ts';
+
+export type ServedRequest = FileRequest | DirectoryRequest | NamedRequest | ExtendedRequest;
+export type ServedKind = ServedRequest['kind'];
+
+/** A packet type or an extension that we don't serve. */
+export interface UnsupportedRequest {
+  readonly kind: 'unsupported';
+  readonly id: number;
+}
+
+/** A request whose id is known and whose fields can't be read; `code` is the answer. */
+export interface MalformedRequest {
+  readonly kind: 'malformed';
+  readonly id: number;
+  readonly code: ErrorCode;
+}
+
+/** One packet from a client, in an event that can be acted on. */
+export type SftpRequest = ServedRequest | UnsupportedRequest | MalformedRequest;
+
+interface RequestRow {
+  readonly kind: ServedKind;
+  readonly decode: (id: number, fields: FieldReader) => ServedRequest;
+}
+
+interface PacketRow extends RequestRow {
+  readonly type: number;
+}
+
+interface ExtensionRow extends RequestRow {
+  /** As in VERSION and EXTENDED. */
+  readonly name: string;
+  readonly version: string;
+}
+
+export const packetTable: readonly PacketRow[] = [
+  { type: packetType.OPEN, kind: 'open', decode: decodeOpen },
+  { type: packetType.CLOSE, kind: 'close', decode: decodeClose },
+  { type: packetType.READ, kind: 'read', decode: decodeRead },
+  { type: packetType.WRITE, kind: 'write', decode: decodeWrite },
+  { type: packetType.LSTAT, kind: 'lstat', decode: decodeLstat },
+  { type: packetType.FSTAT, kind: 'fstat', decode: decodeFstat },
+  { type: packetType.SETSTAT, kind: 'setstat', decode: decodeSetstat },
+  { type: packetType.FSETSTAT, kind: 'fsetstat', decode: decodeFsetstat },
+  { type: packetType.OPENDIR, kind: 'opendir', decode: decodeOpendir },
+  { type: packetType.READDIR, kind: 'readdir', decode: decodeReaddir },
+  { type: packetType.REMOVE, kind: 'remove', decode: decodeRemove },
+  { type: packetType.MKDIR, kind: 'mkdir', decode: decodeMkdir },
+  { type: packetType.RMDIR, kind: 'rmdir', decode: decodeRmdir },
+  { type: packetType.REALPATH, kind: 'realpath', decode: decodeRealpath },
+  { type: packetType.STAT, kind: 'stat', decode: decodeStat },
+  { type: packetType.RENAME, kind: 'rename', decode: decodeRename },
+];
+
+/** What VERSION announces, in this order. */
+export const extensionTable: readonly ExtensionRow[] = [
+  { name: 'posix-rename@openssh.com', version: '1', kind: 'posix-rename', decode: decodePosixRename },
+  { name: 'fsync@openssh.com', version: '1', kind: 'fsync', decode: decodeFsync },
+  { name: 'limits@openssh.com', version: '1', kind: 'limits', decode: decodeLimits },
+];
+
+const rowsByType: ReadonlyMap<number, RequestRow> = new Map(packetTable.map((row) => [row.type, row]));
+const rowsByName: ReadonlyMap<string, RequestRow> = new Map(extensionTable.map((row) => [row.name, row]));
+
+/**
+ * One packet (type, id, fields) as an event. Bytes behind the last field are ignored, as OpenSSH does. Throws
+ * ProtocolError only if there is no id that an answer could carry.
+ */
+export function decodeRequest(packet: Buffer): SftpRequest {
+  if (packet.length < 5) throw new ProtocolError('SFTP request without an id');
+  const type = packet.readUInt8(0);
+  const id = packet.readUInt32BE(1);
+  const fields = new FieldReader(packet, 5);
+  try {
+    const row = type === packetType.EXTENDED ? extensionRow(fields) : rowsByType.get(type);
+    return row === undefined ? { kind: 'unsupported', id } : row.decode(id, fields);
+  } catch (error) {
+    if (error instanceof ScpdError) return { kind: 'malformed', id, code: error.code };
+    throw error;
+  }
+}
+
+function extensionRow(fields: FieldReader): RequestRow | undefined {
+  return rowsByName.get(fields.string().toString('latin1'));
+}
