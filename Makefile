@@ -1,0 +1,116 @@
+# scpd's tasks. `make` alone lists them. Needs Node.js 20.19 or newer and GNU make; everything else is installed here.
+
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+bin := node_modules/.bin
+
+# npm writes this file last, so it is there, and newer than the lock file, when an install was completed.
+installed := node_modules/.package-lock.json
+built := dist/.built
+
+# Native add-ons are compiled against Node's headers. Where Node brings them along, nothing need be downloaded for that.
+node_prefix := $(shell node -p 'require("path").resolve(process.execPath, "../..")' 2>/dev/null)
+ifneq ($(wildcard $(node_prefix)/include/node/node.h),)
+export npm_package_config_node_gyp_nodedir := $(node_prefix)
+endif
+
+# `make test TESTS=test/config` runs a part of the tests; options of tap may stand there as well.
+TESTS ?=
+
+matrix_platform = $(shell node -p 'process.platform + "-" + process.arch')
+matrix_node22 := 22.23.3
+matrix_node24 := 24.21.0
+
+# Programs for `node -e`: a backslash joins lines here, but not inside the quotes of a recipe.
+print_reference = \
+  Promise.all([import("./dist/config/reference.js"), import("./dist/config/schema.js")]).then( \
+    ([reference, schema]) => process.stdout.write(reference.renderReference(schema.configSchema)))
+refuse_old_node = \
+  var version = process.versions.node.split("."); \
+  if (version[0] < 20 || (version[0] == 20 && version[1] < 19)) { \
+    console.error("scpd needs Node.js 20.19 or newer, but this is " + process.version); \
+    process.exit(1); \
+  }
+
+.PHONY: help
+help: ## list the targets
+	@echo 'scpd: a server that receives files from standard scp and sftp clients. Start with: make run'
+	@echo
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s%s\n", $$1, $$2 }' Makefile
+
+.PHONY: run
+run: build ## create keys and a demo user (once), then serve; Ctrl-C stops it
+	@node dist/main.js init
+	@exec node dist/main.js serve
+
+.PHONY: test
+test: build ## run the tests; a part of them with TESTS=test/config
+	$(bin)/tap $(TESTS)
+
+.PHONY: check
+check: lint test ## all that must hold before a change is handed in: lint, types, format, tests
+
+.PHONY: build
+build: $(built) ## compile src/ to dist/
+
+.PHONY: lint
+lint: $(installed) ## report lint errors, type errors and files that are not formatted
+	$(bin)/oxlint --type-aware --deny-warnings
+	$(bin)/tsc --noEmit
+	$(bin)/prettier --check --log-level warn .
+
+.PHONY: format
+format: $(installed) ## format all files
+	$(bin)/prettier --write --log-level warn .
+
+.PHONY: docs
+docs: build ## write config/README.md from config/schema.json
+	@node -e '$(print_reference)' > dist/reference.md
+	@mv dist/reference.md config/README.md
+
+# The same dist/ and the same tests under other versions of Node, which npm brings to .matrix/. ssh2's native add-on is
+# compiled for the Node that installed it; where another one can't load it, ssh2 works without, only slower.
+.PHONY: test-matrix
+test-matrix: build .matrix/$(matrix_node22)-$(matrix_node24) ## run the server and the tests on Node 22 and 24 too
+	@status=0; table=''; \
+	for directory in "$(node_prefix)/bin" "$(CURDIR)/.matrix/node_modules/node22/bin" \
+	  "$(CURDIR)/.matrix/node_modules/node24/bin"; do \
+	  version=$$("$$directory/node" --version) || exit 1; \
+	  echo "== Node $$version"; \
+	  if PATH="$$directory:$$PATH" node dist/main.js --version \
+	    && PATH="$$directory:$$PATH" node $(bin)/tap $(TESTS); \
+	  then result=passed; else result=FAILED; status=1; fi; \
+	  table="$$table$$(printf '  %-12s%s' "$$version" "$$result")|"; \
+	done; \
+	echo '== Node'; echo "$$table" | tr '|' '\n'; exit $$status
+
+.matrix/$(matrix_node22)-$(matrix_node24): | node-version
+	rm -rf .matrix
+	mkdir .matrix
+	echo '{ "private": true }' > .matrix/package.json
+	npm install --prefix .matrix --no-audit --no-fund --save-exact \
+	  node22@npm:node-$(matrix_platform)@$(matrix_node22) node24@npm:node-$(matrix_platform)@$(matrix_node24)
+	touch $@
+
+.PHONY: clean
+clean: ## remove what was built and installed; keys, users and data stay
+	rm -rf dist .tap .matrix node_modules
+
+.PHONY: node-version
+node-version:
+	@command -v node > /dev/null \
+	  || { echo 'scpd needs Node.js 20.19 or newer, but there is no "node" in PATH: https://nodejs.org' >&2; exit 1; }
+	@node -e '$(refuse_old_node)'
+
+$(installed): package-lock.json | node-version
+	npm ci --no-audit --no-fund
+	@touch $@
+
+# Directories are among the prerequisites because a file that was removed changes only its directory.
+$(built): $(installed) tsconfig.json tsconfig.build.json package.json $(shell find src)
+	rm -rf dist
+	$(bin)/tsc -p tsconfig.build.json
+	@chmod +x dist/main.js
+	@touch $@

@@ -1,0 +1,33 @@
+/** What a command is. Each has a file of its own that exports `command`; the table of them stands in `main.ts`. */
+
+/** 0: done, nothing wrong. 1: a problem was found, or the server could not start or failed. 2: wrong usage. */
+export type ExitCode = 0 | 1 | 2;
+
+/** An option `--name VALUE`. */
+export interface CommandOption {
+  /** What stands for the value in the help, such as `FILE`. */
+  readonly value: string;
+  readonly summary: string;
+  /** The value where the option is not given. */
+  readonly default: string;
+}
+
+export type CommandOptions = Readonly<Record<string, CommandOption>>;
+
+export interface Command {
+  /** What the command does, in a few lines for its help. */
+  readonly description: string;
+  readonly options: CommandOptions;
+  /** Runs to the end. What it throws is a fault of ours. @param values one for each of `options` */
+  run(values: Readonly<Record<string, string>>): Promise<ExitCode>;
+}
+
+/** A row of the table. The command's own code loads only when it is needed. */
+export interface CommandEntry {
+  readonly name: string;
+  /** A few words for the list of commands. */
+  readonly summary: string;
+  load(): Promise<{ readonly command: Command }>;
+}
+
+export type CommandTable = readonly CommandEntry[];

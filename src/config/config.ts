@@ -1,0 +1,58 @@
+/**
+ * The configuration as the rest of the program sees it: checked, complete, frozen. Host paths are absolute, sizes are
+ * bytes, defaults are filled in. Only `load.ts` makes one.
+ */
+import type { User } from '../users/user.ts';
+
+export interface ListenAddress {
+  readonly host: string;
+  /** 0: any free port. */
+  readonly port: number;
+}
+
+/** A host key that was read and looks sound. Parsing the private half is left to `ssh/`. */
+export interface HostKey {
+  /** Host path of the private key. */
+  readonly path: string;
+  /** Name of the key's type on the wire, such as `ssh-ed25519`. */
+  readonly type: string;
+  /** The private key file as it is. The one thing in a configuration that can't be frozen. */
+  readonly privateKey: Buffer;
+  /** The public half as it stands on the wire (RFC 4253, section 6.6), as the private key file states it. */
+  readonly publicKeyBlob: Buffer;
+}
+
+/** `full`: a success is on disk; `none`: it is with the operating system. */
+export type Durability = 'full' | 'none';
+
+export type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' | 'silent';
+
+export interface ConfiguredLimits {
+  readonly loginGraceSeconds: number;
+  readonly authAttempts: number;
+  readonly connections: number;
+  readonly connectionsPerIp: number;
+  readonly unauthenticatedConnections: number;
+  readonly idleSeconds: number;
+  readonly drainSeconds: number;
+}
+
+export interface ConfiguredUser {
+  readonly user: User;
+  /** Host path of the user's authorized_keys file; it existed and had a safe mode when the configuration was read. */
+  readonly authorizedKeysFile: string;
+}
+
+export interface Config {
+  /** Host path of the file that this was read from. */
+  readonly path: string;
+  readonly listen: readonly ListenAddress[];
+  readonly hostKeys: readonly HostKey[];
+  readonly durability: Durability;
+  /** The directory may not exist yet; the path is absolute. */
+  readonly audit: { readonly dir: string };
+  readonly log: { readonly level: LogLevel };
+  readonly limits: ConfiguredLimits;
+  /** In the order of the file; names are unique. */
+  readonly users: readonly ConfiguredUser[];
+}

@@ -1,0 +1,198 @@
+/**
+ * From a path to a `Config`: reads, parses, validates, checks files and directories, freezes. Every stage adds to the
+ * same findings, so that one run tells everything that is wrong.
+ */
+import { isUtf8 } from 'node:buffer';
+import { dirname, resolve } from 'node:path';
+import { configBytesMax } from '../limits.ts';
+import { printable } from '../name-bytes.ts';
+import type { Preset, User } from '../users/user.ts';
+import { checkAuditDirectory, checkRoots, type NamedRoot, type OwnFile } from './check-directories.ts';
+import { checkAuthorizedKeys, checkHostKeys, type NamedFile } from './check-keys.ts';
+import type { Config, ConfiguredLimits, Durability, HostKey, ListenAddress, LogLevel } from './config.ts';
+import { ConfigError } from './config-error.ts';
+import { ConfigDocument, shownPath, type KeyPath } from './document.ts';
+import { Findings } from './findings.ts';
+import { errnoOf, HostFileError, readHostFile } from './host-files.ts';
+import { parseSizeBytes } from './size.ts';
+import { validate } from './validate.ts';
+
+/** A document's value once the schema has nothing against it and the defaults are filled in. */
+interface ValidValue {
+  readonly listen: readonly ListenAddress[];
+  readonly durability: Durability;
+  readonly audit: { readonly dir: string };
+  readonly log: { readonly level: LogLevel };
+  readonly limits: ConfiguredLimits;
+  readonly users: Readonly<Record<string, ValidUser>>;
+}
+
+interface ValidUser {
+  readonly root: string;
+  readonly authorizedKeys: string;
+  readonly preset: Preset;
+  readonly fileSizeMax: string | number;
+}
+
+/**
+ * Reads and checks a configuration. The answer is deeply frozen, but for the bytes of the host keys.
+ * Throws `ConfigError` with everything that is wrong.
+ * @param path as the operator gave it; problems name it so
+ */
+export async function loadConfig(path: string): Promise<Config> {
+  const document = await readConfigDocument(path);
+  const findings = new Findings(document);
+  validate(document, findings);
+  checkListeners(document.value, findings);
+  const hostKeys = await checkFiles(document.value, resolve(path), findings);
+  if (!findings.none) throw new ConfigError(findings.lines(printable(path)));
+  return deepFreeze(buildConfig(document.value as ValidValue, resolve(path), hostKeys));
+}
+
+/** Reads and parses without judging what stands in it. Throws `ConfigError` if there is no text to parse. */
+export async function readConfigDocument(path: string): Promise<ConfigDocument> {
+  const shown = printable(path);
+  try {
+    const { bytes } = await readHostFile(resolve(path), configBytesMax);
+    if (!isUtf8(bytes))
+      throw new ConfigError([`${shown}:${badLine(bytes)}:1 syntax: expected UTF-8 text, got other bytes`]);
+    return new ConfigDocument(bytes.toString('utf8'));
+  } catch (error) {
+    if (error instanceof HostFileError) {
+      const hint = errnoOf(error.cause) === 'ENOENT' ? '; "scpd init" makes one' : '';
+      throw new ConfigError([`${shown}: expected a configuration, got ${error.message}${hint}`]);
+    }
+    // The parser and our walks of its tree recurse: the one way to run out of stack here is nesting.
+    if (error instanceof RangeError)
+      throw new ConfigError([`${shown}:1:1 syntax: expected less nesting, got too much`]);
+    throw error;
+  }
+}
+
+/** The first line, from 1, that is not UTF-8. No other character of UTF-8 contains the byte of a line feed. */
+function badLine(bytes: Buffer): number {
+  let line = 1;
+  let start = 0;
+  for (;;) {
+    const end = bytes.indexOf(0x0a, start);
+    if (end === -1 || !isUtf8(bytes.subarray(start, end))) return line;
+    start = end + 1;
+    line += 1;
+  }
+}
+
+/** Two listeners can't have one address. Names that mean the same address are left to the operating system. */
+function checkListeners(value: unknown, findings: Findings): void {
+  const reader = new SoundValues(value, '/', findings);
+  const first = new Map<string, KeyPath>();
+  for (const path of reader.items(['listen'])) {
+    const host = reader.text([...path, 'host']);
+    const port = reader.number([...path, 'port']);
+    if (host === undefined || port === undefined || port === 0) continue;
+    const earlier = first.get(`${host} ${port}`);
+    if (earlier === undefined) first.set(`${host} ${port}`, path);
+    else findings.add(path, `expected each address once, got that of ${shownPath(earlier)} again`);
+  }
+}
+
+/** Checks every file and directory that is named in a place the schema has nothing against. */
+async function checkFiles(value: unknown, configFile: string, findings: Findings): Promise<HostKey[]> {
+  const reader = new SoundValues(value, dirname(configFile), findings);
+  const hostKeyFiles = reader
+    .items(['hostKeys'])
+    .map((path) => reader.file(path))
+    .filter((file) => file !== undefined);
+  const hostKeys = await checkHostKeys(hostKeyFiles, findings);
+  const auditDirectory = reader.file(['audit', 'dir']);
+  if (auditDirectory !== undefined)
+    await checkAuditDirectory(['audit', 'dir'], auditDirectory.file, findings);
+
+  const roots: NamedRoot[] = [];
+  const ownFiles: OwnFile[] = [{ what: 'configuration', file: configFile }];
+  for (const { file } of hostKeyFiles) ownFiles.push({ what: 'host key', file });
+  for (const name of reader.keys(['users'])) {
+    const root = reader.file(['users', name, 'root']);
+    const preset = reader.text(['users', name, 'preset']) as Preset | undefined;
+    if (root !== undefined) roots.push({ path: root.path, directory: root.file, preset });
+    const keys = reader.file(['users', name, 'authorizedKeys']);
+    if (keys === undefined) continue;
+    await checkAuthorizedKeys(keys, findings);
+    ownFiles.push({ what: 'authorized_keys file', file: keys.file });
+  }
+  await checkRoots(roots, { files: ownFiles, auditDirectory: auditDirectory?.file }, findings);
+  return hostKeys;
+}
+
+/** Takes from a value that may be wrong in places what is right. */
+class SoundValues {
+  readonly #value: unknown;
+  readonly #directory: string;
+  readonly #findings: Findings;
+
+  constructor(value: unknown, directory: string, findings: Findings) {
+    this.#value = value;
+    this.#directory = directory;
+    this.#findings = findings;
+  }
+
+  text(path: KeyPath): string | undefined {
+    const found = this.#at(path);
+    return typeof found === 'string' && this.#findings.isSound(path) ? found : undefined;
+  }
+
+  file(path: KeyPath): NamedFile | undefined {
+    const text = this.text(path);
+    return text === undefined ? undefined : { path, file: resolve(this.#directory, text) };
+  }
+
+  number(path: KeyPath): number | undefined {
+    const found = this.#at(path);
+    return typeof found === 'number' && this.#findings.isSound(path) ? found : undefined;
+  }
+
+  /** The paths of a list's items. */
+  items(path: KeyPath): KeyPath[] {
+    const list = this.#at(path);
+    return Array.isArray(list) ? list.map((_, index) => [...path, index]) : [];
+  }
+
+  keys(path: KeyPath): string[] {
+    const found = this.#at(path);
+    return typeof found === 'object' && found !== null && !Array.isArray(found) ? Object.keys(found) : [];
+  }
+
+  #at(path: KeyPath): unknown {
+    let found = this.#value;
+    for (const key of path) {
+      if (typeof found !== 'object' || found === null) return undefined;
+      found = (found as Record<string | number, unknown>)[key];
+    }
+    return found;
+  }
+}
+
+function buildConfig(value: ValidValue, configFile: string, hostKeys: readonly HostKey[]): Config {
+  const directory = dirname(configFile);
+  const users = Object.entries(value.users).map(([name, settings]) => {
+    const { root, preset, fileSizeMax, authorizedKeys } = settings;
+    const fileBytesMax = parseSizeBytes(fileSizeMax) ?? 0; // the schema has seen to it that it is a size
+    const user: User = { name, root: resolve(directory, root), preset, fileBytesMax };
+    return { user, authorizedKeysFile: resolve(directory, authorizedKeys) };
+  });
+  return {
+    path: configFile,
+    listen: value.listen.map(({ host, port }) => ({ host, port })),
+    hostKeys,
+    durability: value.durability,
+    audit: { dir: resolve(directory, value.audit.dir) },
+    log: { level: value.log.level },
+    limits: { ...value.limits },
+    users,
+  };
+}
+
+function deepFreeze<T>(value: T): T {
+  if (typeof value !== 'object' || value === null || Buffer.isBuffer(value)) return value;
+  Object.values(value).forEach(deepFreeze);
+  return Object.freeze(value);
+}

@@ -1,0 +1,33 @@
+#!/usr/bin/env node
+/**
+ * The program `scpd`: its table of commands. Nothing but this file may load before Node's version is known to suffice, so
+ * everything else is imported late, and the syntax here is old.
+ */
+import type { CommandTable } from './cli/command.ts';
+
+const commands: CommandTable = [
+  {
+    name: 'serve',
+    summary: 'receive files until told to stop',
+    load: () => import('./cli/serve.ts'),
+  },
+  {
+    name: 'init',
+    summary: 'create keys, a demo user and a configuration, once',
+    load: () => import('./cli/init.ts'),
+  },
+  {
+    name: 'check',
+    summary: 'report everything that is wrong with a configuration',
+    load: () => import('./cli/check.ts'),
+  },
+];
+
+const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
+if (major < 20 || (major === 20 && minor < 19)) {
+  process.stderr.write(`scpd: needs Node.js 20.19 or newer, this is ${process.versions.node}\n`);
+  process.exit(1);
+}
+void import('./cli/run.ts')
+  .then(({ run }) => run(process.argv.slice(2), commands))
+  .then((exitCode) => process.exit(exitCode));
