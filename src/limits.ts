@@ -20,7 +20,6 @@ export const commandWordsMax = 1024; // sources in one `scp -f`
 export const scpLineBytesMax = 4 * kib; // OpenSSH's scp reads 2048; names of 255 bytes and long error texts fit
 export const scpDepthMax = pathDepthMax;
 export const scpReadAheadBytes = 256 * kib; // one read of a download
-export const scpRefusedDrainBytesMax = 64 * kib; // a refused upload this small is received and dropped: surely in step
 export const scpListingBatchEntriesMax = 4096; // held and sorted at once while a directory is sent
 
 /** SFTP. */
@@ -45,13 +44,13 @@ export const sshDataBytesMax = 32 * kib; // the packet size that ssh2 announces
 export const sshIdentBytesMax = 255; // RFC 4253, section 4.2
 export const sshPreLoginBytesMax = mib; // a login needs some 10 KiB
 export const sshPreLoginPacketsMax = 200; // a login with six keys needs some 30
-export const sshRekeysPerMinuteMax = 60; // each costs up to 15 ms CPU; those after enough data are not counted
-export const sshRekeyFreeBytes = 256 * kib; // data between two key exchanges; clients that rekey every MiB exist
+export const sshRekeysPerMinuteMax = 60; // each costs up to 15 ms CPU; data allows for more
+export const sshRekeyFreeBytes = 128 * kib; // data that allows for one more; clients that rekey every 256 KiB exist
 export const sshTeardownMsMax = 1000; // what a peer gets to read our last words
 export const sshRekeyBytes = 1024 * mib; // RFC 4253, section 9
 export const sshWindowBytes = 2 * mib; // per channel: what a client may send before we have read it; as OpenSSH
 export const sshOutboundBytes = 256 * kib; // per connection: above it in the socket's buffer, channels wait
-export const sshOutboundBytesMax = 16 * mib; // of replies that a client makes us send and does not read
+export const sshOutboundBytesMax = 4 * mib; // of replies that a client makes us send and does not read
 export const sshOutboundPacketsMax = 4096; // the same, during a key exchange that the client does not finish
 export const sshKeepaliveMs = 30 * 1000; // as often as a silent client is asked whether it is there
 export const sshKeepalivesUnansweredMax = 3;

@@ -12,6 +12,8 @@ export interface Finished {
 export interface RunOptions {
   readonly cwd?: string;
   readonly input?: string | Buffer;
+  /** Beside this process's own. */
+  readonly environment?: Readonly<Record<string, string>>;
   /** After this long the program is killed and the promise rejects. */
   readonly timeoutMs?: number;
 }
@@ -22,9 +24,10 @@ export function run(
   parameters: readonly string[],
   options: RunOptions = {},
 ): Promise<Finished> {
-  const { cwd, input, timeoutMs = 60_000 } = options;
+  const { cwd, input, environment, timeoutMs = 60_000 } = options;
+  const env = { ...process.env, ...environment };
   return new Promise((resolve, reject) => {
-    const child = spawn(program, parameters, { cwd, stdio: ['pipe', 'pipe', 'pipe'] });
+    const child = spawn(program, parameters, { cwd, env, stdio: ['pipe', 'pipe', 'pipe'] });
     const [stdout, stderr]: [Buffer[], Buffer[]] = [[], []];
     child.stdout.on('data', (bytes: Buffer) => stdout.push(bytes));
     child.stderr.on('data', (bytes: Buffer) => stderr.push(bytes));

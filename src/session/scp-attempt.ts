@@ -1,0 +1,29 @@
+/** What both SCP drivers make of a failed attempt on `Files`: an answer to the client, and the session goes on. */
+import { clientWords, ScpdError, type ErrorCode } from '../errors.ts';
+import { aboutPath } from '../protocol/scp/replies.ts';
+
+export interface ScpOptions {
+  /** Told of what an operator should know: faults of the host, and a client that attacks. Must not throw. */
+  readonly onFault?: (error: unknown) => void;
+}
+
+export type Attempted<T> =
+  { readonly ok: true; readonly value: T } | { readonly ok: false; readonly error: ScpdError };
+
+const faultCodes: ReadonlySet<ErrorCode> = new Set(['STORAGE_FAILED', 'AUDIT_FAILED', 'INTERNAL']);
+
+/** Runs `act`, which does nothing but paths and `Files`. An error that is none of the catalogue's ends the session. */
+export async function attempt<T>(options: ScpOptions, act: () => Promise<T>): Promise<Attempted<T>> {
+  try {
+    return { ok: true, value: await act() };
+  } catch (error) {
+    if (!(error instanceof ScpdError)) throw error;
+    if (faultCodes.has(error.code)) options.onFault?.(error);
+    return { ok: false, error };
+  }
+}
+
+/** The complaint that the client gets: `PATH: WORDS`, with the path as the client wrote it. */
+export function complaint(path: string, error: unknown): string {
+  return aboutPath(path, clientWords(error));
+}
