@@ -38,6 +38,7 @@ export const errorCatalogue = {
   NOT_A_DIRECTORY: { sftp: sftpStatus.FAILURE, outcome: 'failed', words: 'Not a directory' },
   IS_A_DIRECTORY: { sftp: sftpStatus.FAILURE, outcome: 'failed', words: 'Is a directory' },
   NOT_A_REGULAR_FILE: { sftp: sftpStatus.FAILURE, outcome: 'failed', words: 'not a regular file' },
+  NOT_A_LINK: { sftp: sftpStatus.FAILURE, outcome: 'failed', words: 'Not a symbolic link' },
   DIRECTORY_NOT_EMPTY: { sftp: sftpStatus.FAILURE, outcome: 'failed', words: 'Directory not empty' },
   INVALID_NAME: { sftp: sftpStatus.FAILURE, outcome: 'refused', words: 'Invalid file name' },
   NAME_TOO_LONG: { sftp: sftpStatus.FAILURE, outcome: 'refused', words: 'File name too long' },

@@ -8,7 +8,18 @@ import type { Preset } from '../users/user.ts';
 import { componentsOf, isWithin, reservedName, type VirtualPath } from './virtual-path.ts';
 
 export type Verb =
-  'list' | 'stat' | 'read' | 'create' | 'overwrite' | 'delete' | 'rename' | 'mkdir' | 'rmdir' | 'attributes';
+  | 'list'
+  | 'stat'
+  | 'read'
+  | 'create'
+  | 'overwrite'
+  | 'delete'
+  | 'rename'
+  | 'mkdir'
+  | 'rmdir'
+  | 'attributes'
+  | 'symlink'
+  | 'hash';
 
 interface Rules {
   /** Allowed on everything. */
@@ -20,12 +31,22 @@ interface Rules {
 }
 
 const none: ReadonlySet<Verb> = new Set();
-const looking = ['list', 'stat', 'read'] as const;
+const looking = ['list', 'stat', 'read', 'hash'] as const;
 
 /** Preset → what it allows. */
 const presets: Readonly<Record<Preset, Rules>> = {
   full: {
-    all: new Set([...looking, 'create', 'overwrite', 'delete', 'rename', 'mkdir', 'rmdir', 'attributes']),
+    all: new Set([
+      ...looking,
+      'create',
+      'overwrite',
+      'delete',
+      'rename',
+      'mkdir',
+      'rmdir',
+      'attributes',
+      'symlink',
+    ]),
     own: none,
     blind: false,
   },
@@ -33,7 +54,7 @@ const presets: Readonly<Record<Preset, Rules>> = {
   // Real clients look at, date, rename and sometimes remove what they have just sent; without that they report failure.
   'drop-box': {
     all: new Set(['create', 'mkdir']),
-    own: new Set(['stat', 'overwrite', 'delete', 'rename', 'rmdir', 'attributes']),
+    own: new Set(['stat', 'hash', 'overwrite', 'delete', 'rename', 'rmdir', 'attributes']),
     blind: true,
   },
 };

@@ -29,6 +29,27 @@ export interface AttributeChange {
   readonly accessedSeconds?: number;
 }
 
+/** What a file system has, in bytes and in files, as statvfs(3) tells it. */
+export interface Space {
+  readonly blockBytes: number;
+  readonly totalBytes: number;
+  /** Free for the daemon. */
+  readonly freeBytes: number;
+  /** Free for this user: never more than `freeBytes`. */
+  readonly availableBytes: number;
+  readonly totalFiles: number;
+  readonly freeFiles: number;
+}
+
+export type HashAlgorithm = 'md5' | 'sha1' | 'sha256' | 'sha512';
+
+export interface HashOptions {
+  readonly algorithm: HashAlgorithm;
+  /** From where, and how much; without a length to the end of the file. */
+  readonly offset?: number;
+  readonly lengthBytes?: number;
+}
+
 export interface ListingEntry {
   /** One path component, as `decodeName` gives it. */
   readonly name: string;
@@ -107,6 +128,19 @@ export interface Files {
     change: AttributeChange,
     options: { readonly follow: boolean },
   ): Promise<void>;
+  /** The text of a link. */
+  readLink(path: VirtualPath): Promise<string>;
+  /**
+   * Makes a symbolic link. What it points to must stay beneath the root, but need not be there; an absolute target is
+   * stored as the relative one that means the same, so that it also holds on the host.
+   */
+  makeLink(path: VirtualPath, target: string): Promise<void>;
+  /** Gives a file a second name; ALREADY_EXISTS if `to` is taken. */
+  makeHardLink(from: VirtualPath, to: VirtualPath): Promise<void>;
+  /** The file system that holds a path, as this user may see it. */
+  space(path: VirtualPath): Promise<Space>;
+  /** The hash of a stored file. */
+  hash(path: VirtualPath, options: HashOptions): Promise<Buffer>;
   /**
    * Resolves when everything that this session was told is done is durable: directories fsynced, records in the
    * journal. No success may be reported to a client before it: SCP's exit status and SFTP's reply to whatever changed

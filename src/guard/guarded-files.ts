@@ -12,10 +12,14 @@ import type {
   Attributes,
   Download,
   Files,
+  HashOptions,
   Listing,
+  Space,
   Upload,
   UploadOptions,
 } from './files.ts';
+import { hashOf } from './hash.ts';
+import { linkTextBeneath } from './link-text.ts';
 import type { Place, Store } from './store.ts';
 import { GuardedDownload, GuardedUpload, type Transfer } from './transfers.ts';
 import type { VirtualPath } from './virtual-path.ts';
@@ -24,7 +28,8 @@ interface Attempt {
   readonly operation: Operation;
   readonly verb: Verb;
   readonly path: VirtualPath;
-  readonly target?: VirtualPath;
+  /** The other end, or the text of a link. */
+  readonly target?: string;
   /** Whether a link at the end of the path is followed. */
   readonly follow: boolean;
   /** Whether success is a change that deserves a record; transfers write their own when they end. */
@@ -132,16 +137,11 @@ class GuardedFiles implements Files {
       { operation: 'rename', verb: 'rename', path: from, target: to, follow: false, recorded: true },
       async (place) => {
         const source = present(place);
-        this.#access.check('create', to);
-        const target = await this.#store.locate(to, { follow: false });
-        try {
-          this.#access.check('create', target.path);
+        await this.#withTarget(to, async (target) => {
           if (target.attributes !== undefined) this.#checkReplace(target.path, replace);
           await source.place.moveTo(target, { replace });
           this.#access.moveOwn(place.path, target.path);
-        } finally {
-          target.close();
-        }
+        });
       },
     );
   }
@@ -161,6 +161,62 @@ class GuardedFiles implements Files {
         if (place.path === '/' && others.mode !== undefined)
           throw new ScpdError('PERMISSION_DENIED', 'mode of the root');
         await present(place).place.setAttributes(others);
+      },
+    );
+  }
+
+  async readLink(path: VirtualPath): Promise<string> {
+    return await this.#attempt(
+      { operation: 'stat', verb: 'stat', path, follow: false, recorded: false },
+      async (place) => {
+        if (present(place).attributes.kind !== 'link') throw new ScpdError('NOT_A_LINK');
+        return await place.readLink();
+      },
+    );
+  }
+
+  async makeLink(path: VirtualPath, target: string): Promise<void> {
+    await this.#attempt(
+      { operation: 'link', verb: 'symlink', path, target, follow: false, recorded: true },
+      async (place) => {
+        if (place.attributes !== undefined) throw new ScpdError('ALREADY_EXISTS');
+        await place.makeLink(linkTextBeneath(place.path, target));
+        this.#access.own(place.path);
+      },
+    );
+  }
+
+  async makeHardLink(from: VirtualPath, to: VirtualPath): Promise<void> {
+    await this.#attempt(
+      { operation: 'hardlink', verb: 'read', path: from, target: to, follow: false, recorded: true },
+      async (place) => {
+        if (present(place).attributes.kind !== 'file') throw new ScpdError('NOT_A_REGULAR_FILE');
+        await this.#withTarget(to, async (target) => {
+          if (target.attributes !== undefined) throw new ScpdError('ALREADY_EXISTS');
+          await place.linkTo(target);
+          this.#access.own(target.path);
+        });
+      },
+    );
+  }
+
+  async space(path: VirtualPath): Promise<Space> {
+    return await this.#attempt(
+      { operation: 'stat', verb: 'stat', path, follow: true, recorded: false },
+      (place) => present(place).place.space(),
+    );
+  }
+
+  async hash(path: VirtualPath, options: HashOptions): Promise<Buffer> {
+    return await this.#attempt(
+      { operation: 'hash', verb: 'hash', path, follow: true, recorded: false },
+      async (place) => {
+        const file = await present(place).place.open();
+        try {
+          return await hashOf(file, options);
+        } finally {
+          await file.close();
+        }
       },
     );
   }
@@ -195,6 +251,18 @@ class GuardedFiles implements Files {
       throw this.#access.answer(error, verb);
     } finally {
       place?.close();
+    }
+  }
+
+  /** The other end of an attempt that has two: something may be created there, as asked and where links led. */
+  async #withTarget(to: VirtualPath, act: (target: Place) => Promise<void>): Promise<void> {
+    this.#access.check('create', to);
+    const target = await this.#store.locate(to, { follow: false });
+    try {
+      this.#access.check('create', target.path);
+      await act(target);
+    } finally {
+      target.close();
     }
   }
 

@@ -2,7 +2,7 @@
  * What the guard needs from a disk. `storage/` implements it with directory descriptors. Nothing here knows a rule, and
  * nothing here may be called by anyone but `guarded-files.ts`, which asks the rules first.
  */
-import type { AttributeChange, Attributes, Listing } from './files.ts';
+import type { AttributeChange, Attributes, Listing, Space } from './files.ts';
 import type { VirtualPath } from './virtual-path.ts';
 
 /** One root, opened for one session. */
@@ -34,8 +34,15 @@ export interface Place {
   removeDirectory(): Promise<void>;
   remove(): Promise<void>;
   moveTo(target: Place, options: { readonly replace: boolean }): Promise<void>;
-  /** Mode and times; a size is changed by staging. */
+  /** Mode and times; a size is changed by staging. Of a link only the times. */
   setAttributes(change: Omit<AttributeChange, 'sizeBytes'>): Promise<void>;
+  readLink(): Promise<string>;
+  /** @param target the text of the link, as it is stored */
+  makeLink(target: string): Promise<void>;
+  /** Gives the file here the name of `target`, too. */
+  linkTo(target: Place): Promise<void>;
+  /** Of the file system that holds the directory of this place. */
+  space(): Promise<Space>;
   close(): void;
 }
 

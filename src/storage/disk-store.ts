@@ -1,11 +1,35 @@
 /** The local disk behind one root. Every act goes through a pinned place; no path of a client reaches the kernel. */
-import { constants, fstatSync, openSync, chmod, mkdir, open, rename, rmdir, unlink, utimes } from 'node:fs';
+import {
+  constants,
+  fstatSync,
+  openSync,
+  chmod,
+  link,
+  lutimes,
+  mkdir,
+  open,
+  rename,
+  rmdir,
+  statfs,
+  symlink,
+  unlink,
+  utimes,
+} from 'node:fs';
 import { promisify } from 'node:util';
 import { ScpdError } from '../errors.ts';
-import type { AttributeChange, Attributes, Listing } from '../guard/files.ts';
+import type { AttributeChange, Attributes, Listing, Space } from '../guard/files.ts';
 import type { Place, StagedFile, StageOptions, Store, StoredFile } from '../guard/store.ts';
 import { isWithin, type VirtualPath } from '../guard/virtual-path.ts';
-import { at, attributesOf, itself, openDirectorySync, openFlags, release } from './descriptor.ts';
+import { decodeName, encodeName } from '../name-bytes.ts';
+import {
+  at,
+  attributesOf,
+  itself,
+  openDirectorySync,
+  openFlags,
+  readLinkSync,
+  release,
+} from './descriptor.ts';
 import { openListing } from './disk-listing.ts';
 import { ChangedDirectories, type Durability } from './durability.ts';
 import { onHost, onHostSync } from './errno.ts';
@@ -21,6 +45,10 @@ const unlinkAsync = promisify(unlink);
 const renameAsync = promisify(rename);
 const chmodAsync = promisify(chmod);
 const utimesAsync = promisify(utimes);
+const lutimesAsync = promisify(lutimes);
+const linkAsync = promisify(link);
+const symlinkAsync = promisify(symlink);
+const statfsAsync = promisify(statfs);
 
 /** What the daemon takes from the mode of new files and directories; read once, because reading means setting. */
 const umask = readUmask();
@@ -139,16 +167,50 @@ class DiskPlace implements Place {
       const descriptor = await openAsync(at(this.#parent, this.#name), openFlags.anything);
       try {
         const { kind, ...now } = attributesOf(fstatSync(descriptor));
-        if (kind !== 'file' && kind !== 'directory') throw new ScpdError('NOT_A_REGULAR_FILE');
-        if (mode !== undefined) await chmodAsync(itself(descriptor), mode & 0o777);
+        if (kind === 'other') throw new ScpdError('NOT_A_REGULAR_FILE');
+        if (mode !== undefined) {
+          if (kind === 'link') throw new ScpdError('UNSUPPORTED', 'Linux has no modes of links');
+          await chmodAsync(itself(descriptor), mode & 0o777);
+        }
         if (modifiedSeconds !== undefined || accessedSeconds !== undefined) {
           const accessed = accessedSeconds ?? now.accessedSeconds;
-          await utimesAsync(itself(descriptor), accessed, modifiedSeconds ?? now.modifiedSeconds);
+          const modified = modifiedSeconds ?? now.modifiedSeconds;
+          // A link is dated by its name, and lutimes follows nothing; all else by what was opened.
+          if (kind === 'link') await lutimesAsync(at(this.#parent, this.#name), accessed, modified);
+          else await utimesAsync(itself(descriptor), accessed, modified);
         }
       } finally {
         release(descriptor);
       }
     });
+  }
+
+  async readLink(): Promise<string> {
+    return onHostSync(() => decodeName(readLinkSync(this.#parent, this.#name)));
+  }
+
+  async makeLink(target: string): Promise<void> {
+    const text = target.isWellFormed() ? target : encodeName(target);
+    await onHost(() => symlinkAsync(text, at(this.#parent, this.#name)));
+    await this.#store.changed.add(this.#parent);
+  }
+
+  async linkTo(target: Place): Promise<void> {
+    if (!(target instanceof DiskPlace)) throw new TypeError('a place of another store');
+    await onHost(() => linkAsync(at(this.#parent, this.#name), at(target.#parent, target.#name)));
+    await this.#store.changed.add(target.#parent);
+  }
+
+  async space(): Promise<Space> {
+    const facts = await onHost(() => statfsAsync(itself(this.#parent)));
+    return {
+      blockBytes: facts.bsize,
+      totalBytes: facts.blocks * facts.bsize,
+      freeBytes: facts.bfree * facts.bsize,
+      availableBytes: facts.bavail * facts.bsize,
+      totalFiles: facts.files,
+      freeFiles: facts.ffree,
+    };
   }
 
   close(): void {

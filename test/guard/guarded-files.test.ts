@@ -1,10 +1,18 @@
 /** Goal: every operation asks the rules, in every spelling, and leaves exactly the record that it should. */
 import t, { type Test } from 'tap';
-import { existsSync, readFileSync, readdirSync, statSync, symlinkSync } from 'node:fs';
+import {
+  existsSync,
+  lstatSync,
+  readFileSync,
+  readdirSync,
+  readlinkSync,
+  statSync,
+  symlinkSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { SessionJournal } from '../../src/audit/session-journal.ts';
 import type { ErrorCode } from '../../src/errors.ts';
-import type { Files, UploadOptions } from '../../src/guard/files.ts';
+import type { Files, HashOptions, UploadOptions } from '../../src/guard/files.ts';
 import { createGuardedFiles } from '../../src/guard/guarded-files.ts';
 import { virtualPath } from '../../src/guard/virtual-path.ts';
 import { openDiskStore } from '../../src/storage/disk-store.ts';
@@ -388,6 +396,56 @@ t.test('links beneath the root', async (t) => {
   await files.remove(virtualPath('link'));
   t.ok(existsSync(join(root, 'file')), 'removing a link leaves its target');
   t.notOk((await list(files, '/')).includes('.scpd'), 'the reserved area is in no listing');
+});
+
+t.test('links are made, and never lead out', async (t) => {
+  const { root, files } = openBox(t, 'full');
+  const table: readonly [path: string, target: string, stored: string][] = [
+    ['near', 'file', 'file'],
+    ['directory/up', '../file', '../file'],
+    ['directory/absolute', '/file', '../file'],
+    ['to-root', '/', '.'],
+    ['to-nothing', 'not/yet', 'not/yet'],
+  ];
+  for (const [path, target, stored] of table) {
+    await files.makeLink(virtualPath(path), target);
+    t.equal(readlinkSync(join(root, path)), stored, path);
+    t.equal(await files.readLink(virtualPath(path)), stored);
+  }
+  t.equal(await get(files, 'directory/absolute'), 'content');
+  for (const target of ['..', '../outside', 'a/../../x']) {
+    t.equal(await codeOf(() => files.makeLink(virtualPath('out'), target)), 'PERMISSION_DENIED', target);
+  }
+  t.equal(await codeOf(() => files.makeLink(virtualPath('out'), '')), 'INVALID_NAME');
+  t.equal(await codeOf(() => files.makeLink(virtualPath('file'), 'x')), 'ALREADY_EXISTS');
+  t.equal(await codeOf(() => files.readLink(virtualPath('file'))), 'NOT_A_LINK');
+  await files.setAttributes(virtualPath('near'), { modifiedSeconds: 1e9 }, { follow: false });
+  t.equal(lstatSync(join(root, 'near')).mtimeMs, 1e12, 'a link is dated itself');
+  t.not(statSync(join(root, 'file')).mtimeMs, 1e12);
+});
+
+t.test('a second name for a file', async (t) => {
+  const { root, files } = openBox(t, 'full');
+  await files.makeHardLink(virtualPath('file'), virtualPath('directory/second'));
+  t.equal(statSync(join(root, 'file')).nlink, 2);
+  t.equal(await codeOf(() => files.makeHardLink(virtualPath('file'), virtualPath('link'))), 'ALREADY_EXISTS');
+  t.equal(
+    await codeOf(() => files.makeHardLink(virtualPath('directory'), virtualPath('x'))),
+    'NOT_A_REGULAR_FILE',
+  );
+});
+
+t.test('hashes and space', async (t) => {
+  const { files } = openBox(t, 'read-only');
+  const hex = async (options: HashOptions): Promise<string> =>
+    (await files.hash(virtualPath('file'), options)).toString('hex');
+  t.equal(await hex({ algorithm: 'md5' }), '9a0364b9e99bb480dd25e1f0284c8555');
+  t.equal(
+    await hex({ algorithm: 'sha1', offset: 3, lengthBytes: 100 }),
+    '899343d863ff08ecfb0e8f420d43a1a9366b53b5',
+  );
+  const space = await files.space(virtualPath('/'));
+  t.ok(space.totalBytes >= space.freeBytes && space.freeBytes >= space.availableBytes);
 });
 
 t.test('special files are refused without being waited for', async (t) => {

@@ -1,14 +1,17 @@
 /**
- * A faithful small `Files` in memory, for tests of the protocol drivers: one tree, no rules, no links, uploads staged as
+ * A faithful small `Files` in memory, for tests of the protocol drivers: one tree, no rules, links that are not followed, uploads staged as
  * the contract says. `journal` tells what was asked for and how it ended, in order; `faults` makes a call fail.
  */
+import { createHash } from 'node:crypto';
 import { ScpdError, type ErrorCode } from '../../src/errors.ts';
 import type {
   AttributeChange,
   Attributes,
   Download,
   Files,
+  HashOptions,
   Listing,
+  Space,
   Upload,
   UploadOptions,
 } from '../../src/guard/files.ts';
@@ -42,6 +45,8 @@ export class MemoryFiles implements Files {
   /** Transfers and listings that were opened and not yet ended. */
   openCount = 0;
   readonly #nodes = new Map<VirtualPath, Node>([[virtualPath('/'), newNode('directory', 0o755)]]);
+  /** Links are remembered, not followed. */
+  readonly #links = new Map<VirtualPath, string>();
 
   /** Puts a file there with its parent directories. */
   put(path: string, bytes: Buffer | string, mode = 0o644): void {
@@ -162,6 +167,44 @@ export class MemoryFiles implements Files {
     this.failIfAsked('setAttributes');
     this.journal.push(`set ${path} ${JSON.stringify(change)}`);
     applyChange(node, change);
+  }
+
+  async readLink(path: VirtualPath): Promise<string> {
+    const target = this.#links.get(path);
+    if (target === undefined) throw new ScpdError(this.#nodes.has(path) ? 'NOT_A_LINK' : 'NOT_FOUND');
+    return target;
+  }
+
+  async makeLink(path: VirtualPath, target: string): Promise<void> {
+    if (this.#nodes.has(path) || this.#links.has(path)) throw new ScpdError('ALREADY_EXISTS');
+    this.journal.push(`link ${path} ${target}`);
+    this.#links.set(path, target);
+  }
+
+  async makeHardLink(from: VirtualPath, to: VirtualPath): Promise<void> {
+    const node = this.#node(from);
+    if (this.#nodes.has(to)) throw new ScpdError('ALREADY_EXISTS');
+    this.journal.push(`hardlink ${from} ${to}`);
+    this.#nodes.set(to, node);
+  }
+
+  async space(path: VirtualPath): Promise<Space> {
+    this.#node(path);
+    const half = 2 ** 30;
+    return {
+      blockBytes: 4096,
+      totalBytes: 2 * half,
+      freeBytes: half,
+      availableBytes: half / 2,
+      totalFiles: 1000,
+      freeFiles: 900,
+    };
+  }
+
+  async hash(path: VirtualPath, { algorithm, offset = 0, lengthBytes }: HashOptions): Promise<Buffer> {
+    const { bytes } = this.#node(path);
+    const end = lengthBytes === undefined ? undefined : offset + lengthBytes;
+    return createHash(algorithm).update(bytes.subarray(offset, end)).digest();
   }
 
   async settle(): Promise<void> {

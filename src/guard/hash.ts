@@ -1,0 +1,22 @@
+/** Hashes of stored files, for the clients that compare. */
+import { createHash } from 'node:crypto';
+import type { HashOptions } from './files.ts';
+import type { StoredFile } from './store.ts';
+
+const readBytes = 1024 * 1024;
+
+/** The digest of a range of a file; a range beyond its end is cut. */
+export async function hashOf(
+  file: StoredFile,
+  { algorithm, offset = 0, lengthBytes }: HashOptions,
+): Promise<Buffer> {
+  const hash = createHash(algorithm);
+  const end = offset + (lengthBytes ?? Infinity);
+  for (let position = offset; position < end;) {
+    const bytes = await file.read(position, Math.min(readBytes, end - position));
+    if (bytes.length === 0) break;
+    hash.update(bytes);
+    position += bytes.length;
+  }
+  return hash.digest();
+}
