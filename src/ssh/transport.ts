@@ -1,0 +1,129 @@
+/**
+ * One connection of ssh2 under names of our own. All access to ssh2's internals is here and in the start-up check that
+ * they exist; the rest of this folder sees a transport that carries messages.
+ */
+import type { Connection, KeyExchange, PayloadHandler, Protocol } from './ssh2.ts';
+
+/** ssh2's functions that send one packet each. Packets wait while a key exchange runs. */
+export type Packets = Pick<
+  Protocol,
+  | 'requestSuccess'
+  | 'requestFailure'
+  | 'channelSuccess'
+  | 'channelFailure'
+  | 'channelEOF'
+  | 'channelClose'
+  | 'channelWindowAdjust'
+  | 'channelData'
+  | 'channelExtData'
+  | 'channelOpenConfirm'
+  | 'channelOpenFail'
+  | 'exitStatus'
+>;
+
+/**
+ * Stands in front of a handler of ssh2's: gets each payload and what to call if ssh2 is to handle it. Its result goes to
+ * ssh2's parser; `Infinity` makes it drop the rest of what it has.
+ */
+export type Interceptor = (payload: Buffer, handle: PayloadHandler) => unknown;
+
+export class Transport {
+  readonly packets: Packets;
+  readonly #protocol: Protocol;
+
+  constructor({ _protocol: protocol }: Connection) {
+    this.packets = protocol;
+    this.#protocol = protocol;
+  }
+
+  /** Whether a key exchange runs, during which nothing else is sent. */
+  get isExchangingKeys(): boolean {
+    const { _kexinit: ourKexinit } = this.#protocol;
+    return ourKexinit !== undefined;
+  }
+
+  /** Packets that wait for the end of a key exchange. */
+  get queuedPackets(): number {
+    const { _queue: queue } = this.#protocol;
+    return queue?.length ?? 0;
+  }
+
+  /** Starts a key exchange; does nothing while one runs. */
+  rekey(): void {
+    this.#protocol.rekey();
+  }
+
+  /** Sends a message at once, even in the middle of a key exchange. Does nothing if the connection can't send any more. */
+  sendAtOnce(payload: Buffer): void {
+    const { _destruct: destructor, _packetRW: packetWriters, _cipher: cipher } = this.#protocol;
+    if (destructor === undefined) return;
+    const writer = packetWriters.write;
+    const packet = writer.alloc(payload.length, true);
+    packet.set(payload, writer.allocStartKEX);
+    cipher.encrypt(writer.finalize(packet, true));
+  }
+
+  /** Intercepts the messages of the first key exchange. To be called before it began. */
+  interceptKeyExchange(intercept: Interceptor): void {
+    const { _decipher: decipher } = this.#protocol;
+    const { _onPayload: handle } = decipher;
+    Object.assign(decipher, { _onPayload: (payload: Buffer) => intercept(payload, handle) });
+  }
+
+  /** Intercepts all messages but those of key exchanges. To be called before the first one ended. */
+  interceptMessages(intercept: Interceptor): void {
+    const { _onPayload: handle } = this.#protocol;
+    Object.assign(this.#protocol, { _onPayload: (payload: Buffer) => intercept(payload, handle) });
+  }
+
+  /**
+   * Takes RSA host key signatures with SHA-1 out of the offer, which ssh2 adds to it whenever there is an RSA key. To be
+   * called before our KEXINIT is sent.
+   */
+  withholdSha1HostKey(): void {
+    const { _offer: offer } = this.#protocol;
+    const { kex, serverHostKey, cs, sc } = offer.lists;
+    const names = (lists: typeof cs) => ({
+      cipher: lists.cipher.array,
+      mac: lists.mac.array,
+      compress: lists.compress.array,
+      lang: lists.lang.array,
+    });
+    const lists = {
+      kex: kex.array,
+      serverHostKey: serverHostKey.array.filter((algorithm) => algorithm !== 'ssh-rsa'),
+      cs: names(cs),
+      sc: names(sc),
+    };
+    Object.assign(this.#protocol, { _offer: new offer.constructor(lists) });
+  }
+
+  /**
+   * Keeps ssh2 from sending its own EXT_INFO.
+   * @returns whether the client asked for one (`ext-info-c`, RFC 8308, section 2.1); known once a key exchange began.
+   */
+  withholdExtensionInfo(): () => boolean {
+    let wanted = false;
+    let current: KeyExchange | undefined;
+    Object.defineProperty(this.#protocol, '_kex', {
+      configurable: true,
+      get: () => current,
+      set: (keyExchange: KeyExchange | undefined) => {
+        current = keyExchange;
+        if (keyExchange === undefined) return;
+        Object.defineProperty(keyExchange, 'remoteExtInfoEnabled', {
+          get: () => false,
+          set: (value: boolean) => {
+            wanted = value;
+          },
+        });
+      },
+    });
+    return () => wanted;
+  }
+}
+
+/** The socket that a connection was made for. */
+export function socketOf({ _sock: socket }: Connection): object {
+  return socket;
+}
