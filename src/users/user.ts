@@ -1,6 +1,6 @@
 /** Who may log in, and who did. Plain frozen facts; nothing here acts. */
 
-/** A named rule set; what each allows stands in `guard/acl.ts`. */
+/** A named rule set; what each allows stands in `guard/access.ts`. */
 export type Preset = 'full' | 'read-only' | 'drop-box';
 
 export interface User {
@@ -15,7 +15,10 @@ export interface User {
 /** One authenticated connection: the user, the key that proved it, and the peer. */
 export interface Login {
   readonly user: User;
-  readonly key: { readonly type: string; /** `SHA256:…` as ssh-keygen -l prints it */ readonly fingerprint: string };
+  readonly key: {
+    readonly type: string;
+    /** `SHA256:…` as ssh-keygen -l prints it */ readonly fingerprint: string;
+  };
   readonly connection: ConnectionFacts;
 }
 
