@@ -30,7 +30,7 @@ t.test('SIGINT and SIGTERM stop a server cleanly, the second signal at once', as
     ),
     'fails.mjs': program(`throw new Error('127.0.0.1:22 is in use');`),
   });
-  const start = (name: string) => startCli([], directory, join(directory, name));
+  const start = (name: string) => startCli([], directory, { script: join(directory, name) });
   for (const [signal, exitCode] of [
     ['SIGINT', 130],
     ['SIGTERM', 143],

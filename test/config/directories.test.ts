@@ -1,5 +1,7 @@
 import t from 'tap';
+import { execFileSync } from 'node:child_process';
 import { chmodSync, mkdirSync, symlinkSync } from 'node:fs';
+import { runCli } from '../support/cli.ts';
 import { makePlace, soundSettings, type Place, type Settings } from '../support/config-place.ts';
 
 /** The problems of a sound configuration after one change. */
@@ -69,24 +71,33 @@ t.test('the audit directory exists or can be made', async (t) => {
   );
 });
 
-t.test('permissions', { skip: process.getuid?.() === 0 && 'root may do everything' }, async (t) => {
+/** Root may do everything; where the tests run as root, what it may not do is tried as nobody. */
+const userId = process.getuid?.() === 0 ? 65534 : undefined;
+
+t.test('permissions', async (t) => {
   const place = makePlace(t);
-  t.teardown(() => chmodSync(place.path('data/alice'), 0o700));
-  chmodSync(place.path('data/alice'), 0o500);
-  const writes =
-    'users.alice.root: expected a directory that scpd can read and write, got data/alice, which scpd has no permission to use';
-  t.equal(await after(place, () => undefined), writes);
-  const readOnly = (settings: Settings): void => {
-    Object.assign(settings.users['alice'] ?? {}, { preset: 'read-only' });
+  const settings = soundSettings();
+  place.write('config/scpd.json', JSON.stringify(settings));
+  if (userId !== undefined) execFileSync('chown', ['-R', `${userId}:${userId}`, place.directory]);
+  const check = async (): Promise<string> => {
+    const { exitCode, stderr } = await runCli(['check'], place.directory, { userId });
+    t.equal(exitCode, stderr === '' ? 0 : 1);
+    return stderr;
   };
-  t.equal(await after(place, readOnly), '');
-  chmodSync(place.path('data/alice'), 0o300);
-  t.match(await after(place, readOnly), 'users.alice.root: expected a directory that scpd can read, got');
-  chmodSync(place.path('keys/ecdsa'), 0o000);
+  t.equal(await check(), '');
+  chmodSync(place.path('data/bob'), 0o500);
+  t.equal(await check(), '', 'a reader needs no right to write');
+  chmodSync(place.path('data/bob'), 0o300);
+  t.match(await check(), 'users.bob.root: expected a directory that scpd can read, got');
+  chmodSync(place.path('data/bob'), 0o700);
+  chmodSync(place.path('data/alice'), 0o500);
   t.match(
-    await after(place, readOnly),
-    'hostKeys[1]: expected a private key, got keys/ecdsa, which scpd has no permission',
+    await check(),
+    'users.alice.root: expected a directory that scpd can read and write, got data/alice, which scpd has no permission to use',
   );
+  chmodSync(place.path('data/alice'), 0o700);
+  chmodSync(place.path('keys/ecdsa'), 0o000);
+  t.match(await check(), 'hostKeys[1]: expected a private key, got keys/ecdsa, which scpd has no permission');
   chmodSync(place.path('audit'), 0o500);
-  t.match(await after(place, readOnly), 'audit.dir: expected a directory that scpd can write, got');
+  t.match(await check(), 'audit.dir: expected a directory that scpd can write, got');
 });

@@ -34,6 +34,7 @@ t.test('a directory swapped for a link while it is used', async (t) => {
   const child = spawn(process.execPath, ['-e', attacker, root], {
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
   });
+  const ended = new Promise((resolve) => child.once('exit', resolve));
   t.teardown(() => child.kill('SIGKILL'));
   await new Promise((resolve) => child.once('message', resolve));
 
@@ -57,6 +58,8 @@ t.test('a directory swapped for a link while it is used', async (t) => {
     }
   }
   store.close();
+  child.kill('SIGKILL');
+  await ended;
   t.strictSame(readdirSync(outside), ['file'], 'nothing was written outside');
   t.ok(inside > 0, `the tree was read ${inside} times`);
   t.ok(refused > 0, `the attacker was met ${refused} times`);

@@ -19,10 +19,19 @@ export interface RunningCli {
   readonly ended: Promise<CliResult>;
 }
 
-/** Starts `scpd ...words` in `cwd`. @param script another program to run the same way */
-export function startCli(words: readonly string[], cwd: string, script = program): RunningCli {
+export interface CliOptions {
+  /** Another program to run the same way. */
+  readonly script?: string;
+  /** Run as this user and group; only root can ask for it. */
+  readonly userId?: number | undefined;
+}
+
+/** Starts `scpd ...words` in `cwd`. */
+export function startCli(words: readonly string[], cwd: string, options: CliOptions = {}): RunningCli {
+  const { script = program, userId } = options;
   const child = spawn(process.execPath, [script, ...words], {
     cwd,
+    ...(userId === undefined ? {} : { uid: userId, gid: userId }),
     stdio: ['ignore', 'pipe', 'pipe'],
     timeout: endMsMax,
     killSignal: 'SIGKILL',
@@ -55,6 +64,10 @@ export function startCli(words: readonly string[], cwd: string, script = program
 }
 
 /** Runs `scpd ...words` in `cwd` to its end. */
-export async function runCli(words: readonly string[], cwd: string): Promise<CliResult> {
-  return await startCli(words, cwd).ended;
+export async function runCli(
+  words: readonly string[],
+  cwd: string,
+  options?: CliOptions,
+): Promise<CliResult> {
+  return await startCli(words, cwd, options).ended;
 }
