@@ -29,7 +29,14 @@ export interface CliOptions {
 /** Starts `scpd ...words` in `cwd`. */
 export function startCli(words: readonly string[], cwd: string, options: CliOptions = {}): RunningCli {
   const { script = program, userId } = options;
-  const child = spawn(process.execPath, [script, ...words], {
+  // tap has itself loaded into every Node by NODE_OPTIONS, and then writes where another user may not.
+  const [file = '', ...parameters] = [
+    ...(userId === undefined ? [] : ['env', '-u', 'NODE_OPTIONS']),
+    process.execPath,
+    script,
+    ...words,
+  ];
+  const child = spawn(file, parameters, {
     cwd,
     ...(userId === undefined ? {} : { uid: userId, gid: userId }),
     stdio: ['ignore', 'pipe', 'pipe'],
