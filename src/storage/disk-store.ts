@@ -136,17 +136,17 @@ class DiskPlace implements Place {
 
   async makeDirectory(mode: number): Promise<void> {
     await onHost(() => mkdirAsync(at(this.#parent, this.#name), mode & 0o777 & ~umask));
-    await this.#store.changed.add(this.#parent);
+    this.#store.changed.add(this.#parent);
   }
 
   async removeDirectory(): Promise<void> {
     await onHost(() => rmdirAsync(at(this.#parent, this.#name)));
-    await this.#store.changed.add(this.#parent);
+    this.#store.changed.add(this.#parent);
   }
 
   async remove(): Promise<void> {
     await onHost(() => unlinkAsync(at(this.#parent, this.#name)));
-    await this.#store.changed.add(this.#parent);
+    this.#store.changed.add(this.#parent);
   }
 
   async moveTo(target: Place, options: { readonly replace: boolean }): Promise<void> {
@@ -157,8 +157,8 @@ class DiskPlace implements Place {
       if (options.replace) await renameAsync(from, to);
       else await this.#moveWithoutReplacing(from, to, target);
     });
-    await this.#store.changed.add(target.#parent);
-    await this.#store.changed.add(this.#parent);
+    this.#store.changed.add(target.#parent);
+    this.#store.changed.add(this.#parent);
   }
 
   async setAttributes(change: Omit<AttributeChange, 'sizeBytes'>): Promise<void> {
@@ -192,13 +192,13 @@ class DiskPlace implements Place {
   async makeLink(target: string): Promise<void> {
     const text = target.isWellFormed() ? target : encodeName(target);
     await onHost(() => symlinkAsync(text, at(this.#parent, this.#name)));
-    await this.#store.changed.add(this.#parent);
+    this.#store.changed.add(this.#parent);
   }
 
   async linkTo(target: Place): Promise<void> {
     if (!(target instanceof DiskPlace)) throw new TypeError('a place of another store');
     await onHost(() => linkAsync(at(this.#parent, this.#name), at(target.#parent, target.#name)));
-    await this.#store.changed.add(target.#parent);
+    this.#store.changed.add(target.#parent);
   }
 
   async space(): Promise<Space> {

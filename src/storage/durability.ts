@@ -2,7 +2,7 @@
  * Which directories still have to be fsynced before a success may be reported. A rename is durable only when the
  * directory is; many changes in one directory need one fsync, so they are gathered until someone asks.
  */
-import { close, fstatSync, fsync, open } from 'node:fs';
+import { close, fstatSync, fsync, openSync } from 'node:fs';
 import { promisify } from 'node:util';
 import { at, openFlags } from './descriptor.ts';
 import { onHost, onHostSync } from './errno.ts';
@@ -10,7 +10,6 @@ import { onHost, onHostSync } from './errno.ts';
 /** `full`: what was acknowledged survives a power cut. `none`: it survives a crash of the daemon only. */
 export type Durability = 'full' | 'none';
 
-const openAsync = promisify(open);
 const fsyncAsync = promisify(fsync);
 const closeAsync = promisify(close);
 
@@ -28,15 +27,13 @@ export class ChangedDirectories {
     this.#durability = durability;
   }
 
-  /** Notes that an entry of the directory behind `descriptor` changed. To be awaited before that one is closed. */
-  async add(descriptor: number): Promise<void> {
+  /** Notes that an entry of the directory behind `descriptor` changed; the caller keeps the descriptor. */
+  add(descriptor: number): void {
     if (this.#durability === 'none') return;
     const { dev, ino } = onHostSync(() => fstatSync(descriptor));
     const key = `${dev}:${ino}`;
     if (this.#changed.has(key)) return;
-    const readable = await onHost(() => openAsync(at(descriptor, '.'), openFlags.syncDirectory));
-    if (this.#changed.has(key)) return await closeAsync(readable);
-    this.#changed.set(key, readable);
+    this.#changed.set(key, onHostSync(() => openSync(at(descriptor, '.'), openFlags.syncDirectory)));
     const [oldest] = this.#changed;
     if (this.#changed.size > changedDirectoriesMax && oldest !== undefined) this.#sync(...oldest);
   }

@@ -277,6 +277,6 @@ class DiskStagedFile implements StagedFile {
     } else {
       await renameAsync(from, at(parent, finalName));
     }
-    await changed.add(parent);
+    changed.add(parent);
   }
 }
