@@ -127,8 +127,10 @@ class DiskPlace implements Place {
       parent: this.#parent,
       finalName: this.#name,
       openOld: options.keepContent ? () => this.#openContent() : undefined,
-      mode: this.attributes?.mode ?? options.newFileMode & 0o777 & ~umask,
+      mode:
+        (options.apart === true ? undefined : this.attributes?.mode) ?? options.newFileMode & 0o777 & ~umask,
       exclusive: options.exclusive,
+      otherName: options.otherName,
       durability: this.#store.durability,
       changed: this.#store.changed,
     });

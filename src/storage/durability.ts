@@ -33,7 +33,10 @@ export class ChangedDirectories {
     const { dev, ino } = onHostSync(() => fstatSync(descriptor));
     const key = `${dev}:${ino}`;
     if (this.#changed.has(key)) return;
-    this.#changed.set(key, onHostSync(() => openSync(at(descriptor, '.'), openFlags.syncDirectory)));
+    this.#changed.set(
+      key,
+      onHostSync(() => openSync(at(descriptor, '.'), openFlags.syncDirectory)),
+    );
     const [oldest] = this.#changed;
     if (this.#changed.size > changedDirectoriesMax && oldest !== undefined) this.#sync(...oldest);
   }
