@@ -21,6 +21,18 @@ export const scpLineBytesMax = 4 * kib; // OpenSSH's scp reads 2048; names of 25
 export const scpDepthMax = pathDepthMax;
 export const scpReadAheadBytes = 256 * kib; // one read of a download
 export const scpListingBatchEntriesMax = 4096; // held and sorted at once while a directory is sent
+export const scpEntriesMax = 10_000_000; // C and D records of one `scp -t`: more than any file system is asked to take
+
+/** Patterns (`*`, `{a,b}`) in the paths of a command. */
+export const globBytesMax = 2 * mib; // of all matches: what Linux lets a shell hand to scp (ARG_MAX)
+export const globEntriesMax = 1_000_000; // directory entries that are looked at for one command
+export const globBracesMax = 1024; // words that the braces of one word become
+
+/** Companion commands and the shell that WinSCP needs. */
+export const commandInputBytesMax = 64 * mib; // what a bare `md5sum` reads
+export const commandOutputBytes = 32 * kib; // collected before it is sent
+export const shellLineBytesMax = 16 * kib; // a command with two paths of 4 KiB, each character quoted
+export const shellFirstLineMs = 3 * 1000; // a program sends its first line at once; a person gets an answer
 
 /** SFTP. */
 export const sftpPacketBytesMax = 256 * kib; // OpenSSH's SFTP_MAX_MSG_LENGTH
@@ -29,9 +41,19 @@ export const sftpWriteBytesMax = sftpPacketBytesMax - kib;
 export const sftpHandlesMax = 256; // per session; 60 at once have been seen
 export const sftpListingEntriesMax = 100; // per READDIR answer, as OpenSSH does
 export const sftpListingBytesMax = 64 * kib; // per READDIR answer
+export const sftpRequestsInFlightMax = 128; // per session; OpenSSH keeps 64, many small WRITEs are gathered from more
+export const sftpBytesInFlightMax = 4 * mib; // per session: data of WRITEs and answers that are being made
+export const sftpWorkChunkBytes = mib; // read at once for a copy or a hash; as much of the above is taken for it
+export const sftpGatheredBytesMax = mib; // of consecutive WRITEs that become one
+export const sftpGatheredWriteBytesMax = 64 * kib; // larger ones gain nothing by being copied together
+export const sftpHashBlockBytesMin = 256; // draft-ietf-secsh-filexfer-extensions-00, section 3
 
-/** A session's uploads that a blind user may still see: enough for any real batch, small enough to hold. */
-export const ownedPathsMax = 100_000;
+/** Rules. */
+export const globStarsPerNameMax = 3; // "*" in one name: the time to match a hostile name grows with that power
+export const ownedPathsMax = 100_000; // a user's own uploads that are remembered: enough for any real batch
+export const ownedPathsTotalMax = 500_000; // of all users together
+export const ownershipSweepMs = 60 * 1000; // how often those whose time is over are looked for, at most
+export const conflictNamesMax = 100; // numbered names that are tried where a name is taken, before one of chance
 
 /** Audit. */
 export const auditTextMax = 4 * kib; // characters of one text field in a record, after escaping
@@ -56,6 +78,7 @@ export const sshKeepaliveMs = 30 * 1000; // as often as a silent client is asked
 export const sshKeepalivesUnansweredMax = 3;
 export const sshLoginFailureMs = 100; // failed logins are answered in multiples of it; a look-up takes some 1 ms
 export const sshChannelCloseMsMax = 5 * 1000; // how long a finished session waits for the client's CLOSE
+export const sshSessionEndMsMax = 30 * 1000; // how long a closed connection waits for its sessions to clean up
 export const sshRefusedRequestsMax = 1000; // per connection, so that a client can't flood the journal
 export const userNameBytesMax = 32; // useradd's limit
 
@@ -63,3 +86,9 @@ export const userNameBytesMax = 32; // useradd's limit
 export const configBytesMax = 16 * mib;
 export const authorizedKeysBytesMax = mib;
 export const authorizedKeysLinesMax = 10_000;
+
+/** Catalog and quotas. */
+export const catalogBusyMsMax = 5 * 1000; // waiting for another process's transaction, each of which takes some ms
+export const catalogPageEntries = 500; // read at once when all entries are gone through
+export const catalogBatchEntries = 50; // looked at on the disk in one transaction: some 2 ms
+export const quotaStepBytes = 16 * mib; // claimed ahead for an upload of undeclared size

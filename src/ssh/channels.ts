@@ -9,6 +9,7 @@ import {
   commandBytesMax,
   sshPeerPacketBytesMin,
   sshRefusedRequestsMax,
+  sshSessionEndMsMax,
   sshSessionsPerConnectionMax,
 } from '../limits.ts';
 import { printable } from '../name-bytes.ts';
@@ -53,7 +54,7 @@ export class Channels {
   readonly #options: ChannelsOptions;
   readonly #channels = new Map<number, SessionChannel>();
   /** Sessions whose program runs; their channel may be gone already. */
-  readonly #running = new Set<SessionChannel>();
+  readonly #running = new Map<SessionChannel, Promise<void>>();
   /** Channels that have or had a program: there is one for each. */
   readonly #started = new WeakSet<SessionChannel>();
   #nextId = 0;
@@ -71,7 +72,24 @@ export class Channels {
 
   /** Whether a program runs that does not wait for the client. */
   get isBusy(): boolean {
-    return [...this.#running].some((channel) => !channel.waitsForClient);
+    return [...this.#running.keys()].some((channel) => !channel.waitsForClient);
+  }
+
+  /** Resolves when all programs that run now have ended, or took longer than anybody should wait for them. */
+  async settled(): Promise<void> {
+    if (!this.isRunning) return;
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<void>((resolve) => {
+      timer = setTimeout(() => {
+        this.#options.log.error(
+          { sessions: this.#running.size },
+          'sessions did not end with their connection',
+        );
+        resolve();
+      }, sshSessionEndMsMax);
+    });
+    await Promise.race([Promise.all(this.#running.values()), late]);
+    clearTimeout(timer);
   }
 
   /** From now on new sessions are refused, and running ones go on. */
@@ -178,7 +196,7 @@ export class Channels {
 
   /** Open channels, and programs that still run although their channel is gone. */
   #sessionCount(): number {
-    const orphans = [...this.#running].filter((channel) => !this.#channels.has(channel.ourId));
+    const orphans = [...this.#running.keys()].filter((channel) => !this.#channels.has(channel.ourId));
     return this.#channels.size + orphans.length;
   }
 
@@ -210,7 +228,7 @@ export class Channels {
     }
     if (wantsReply) channel.answer(true);
     this.#options.onActivity();
-    this.#run(request, channel);
+    this.#start(request, channel);
   }
 
   /** What to run, or undefined (and reported) if this channel can't have it. */
@@ -230,25 +248,27 @@ export class Channels {
     return undefined;
   }
 
-  #run(request: SessionRequest, channel: SessionChannel): void {
+  #start(request: SessionRequest, channel: SessionChannel): void {
+    const { onIdle, onActivity } = this.#options;
     this.#started.add(channel);
-    this.#running.add(channel);
-    const { startSession, login, log, onIdle, onActivity } = this.#options;
-    // Started in this very turn, so that nothing that the client sends next is missed.
-    const ended = (async () => {
-      try {
-        await startSession(request, channel, login);
-      } catch (error) {
-        log.error({ err: error }, 'a session failed in a way that it should have handled');
-      }
-      // Does nothing if the session finished by itself, as it should have.
-      await channel.finish(1);
-    })();
-    void ended.finally(() => {
+    const ended = this.#run(request, channel).then(() => {
       this.#running.delete(channel);
       onActivity();
       if (!this.isRunning) onIdle();
     });
+    this.#running.set(channel, ended);
+  }
+
+  /** Starts the session in this very turn, so that nothing that the client sends next is missed. Never rejects. */
+  async #run(request: SessionRequest, channel: SessionChannel): Promise<void> {
+    const { startSession, login, log } = this.#options;
+    try {
+      await startSession(request, channel, login);
+    } catch (error) {
+      log.error({ err: error }, 'a session failed in a way that it should have handled');
+    }
+    // Does nothing if the session finished by itself, as it should have.
+    await channel.finish(1);
   }
 
   #report(request: string, name: string | null): void {

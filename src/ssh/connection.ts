@@ -55,7 +55,7 @@ interface Ending {
 }
 
 export class Connection {
-  /** Resolves when the socket is closed. */
+  /** Resolves when the socket is closed and every session on it has ended, or did not end in time. */
   readonly closed: Promise<void>;
   readonly #socket: Socket;
   readonly #options: ConnectionOptions;
@@ -81,7 +81,7 @@ export class Connection {
     this.closed = new Promise((resolve) => {
       socket.once('close', () => {
         this.#onClosed();
-        resolve();
+        resolve(this.#channels?.settled());
       });
     });
     socket.on('error', (error) => this.#end({ reason: 'lost', detail: error.message }));
@@ -90,11 +90,6 @@ export class Connection {
     socket.on('finish', () => this.#end({ reason: 'protocol' }));
     const graceMs = options.limits.loginGraceSeconds * 1000;
     this.#graceTimer = setTimeout(() => this.#end({ reason: 'login-grace' }), graceMs);
-  }
-
-  /** The ssh2 connection belongs to the socket that was injected; this is the way back to us. */
-  get socket(): Socket {
-    return this.#socket;
   }
 
   /** Greets the client and reads its first line. Both at once: some clients wait for ours before they send theirs. */

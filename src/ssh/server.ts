@@ -44,7 +44,7 @@ export interface SshServer {
   listen(address: { readonly host: string; readonly port: number }): Promise<{ host: string; port: number }>;
   /**
    * Takes no more connections and sessions, waits for the running sessions for up to `drainSeconds`, then ends them.
-   * Resolves when no socket is left. May be called again, with another time.
+   * Resolves when no socket is left and the sessions have settled (or failed to in time). May be called again, with another time.
    */
   close(options: { readonly drainSeconds: number }): Promise<void>;
 }

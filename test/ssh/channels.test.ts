@@ -5,8 +5,8 @@
 import t from 'tap';
 import { wireString, wireUint32 } from '../../src/users/wire.ts';
 import { HostileClient } from '../support/hostile-client.ts';
-import { eventually, keys, startServer } from './harness.ts';
-import type { Harness, HarnessOptions, Test } from './harness.ts';
+import { eventually, keys, startServer } from '../support/ssh-harness.ts';
+import type { Harness, HarnessOptions, Test } from '../support/ssh-harness.ts';
 
 const granted = 99;
 const refused = 100;
@@ -71,7 +71,21 @@ t.test('our data stays within a small window', async (t) => {
 });
 
 t.test('data beyond the window ends the connection', async (t) => {
-  const { server, client } = await loggedIn(t, { startSession: () => new Promise(() => undefined) });
+  const { server, client } = await loggedIn(t, {
+    // Asks for nothing until its client is gone.
+    startSession: async (_request, channel) => {
+      while (
+        await channel.write(Buffer.of(0)).then(
+          () => true,
+          () => false,
+        )
+      ) {
+        await new Promise((resolve) => {
+          setTimeout(resolve, 20);
+        });
+      }
+    },
+  });
   const channel = await client.openSession();
   client.sendRequest(channel, 'exec', true, wireString('never reads'));
   await client.next(granted);

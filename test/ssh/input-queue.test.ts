@@ -1,7 +1,7 @@
 /** Goal: a session gets the client's bytes in order, and memory is bounded by bytes however they were cut. */
 import t from 'tap';
 import { InputQueue } from '../../src/ssh/input-queue.ts';
-import { pattern } from './harness.ts';
+import { pattern } from '../support/ssh-harness.ts';
 
 t.test('any cut of the bytes gives the same bytes', async (t) => {
   const bytes = pattern(60_000);

@@ -6,7 +6,7 @@ import type { StartSession } from '../../src/session/start.ts';
 import { checkSsh2 } from '../../src/ssh/ssh2-check.ts';
 import { createSshServer } from '../../src/ssh/server.ts';
 import { wireString, wireUint32 } from '../../src/users/wire.ts';
-import { eventually, keys, startServer } from './harness.ts';
+import { eventually, keys, startServer } from '../support/ssh-harness.ts';
 
 const host = 'alice@127.0.0.1';
 
@@ -134,6 +134,24 @@ t.test('closing ends what still runs when the time is over', async (t) => {
   await server.server.close({ drainSeconds: 0.1 });
   t.same(endings, ['CONNECTION_LOST after 0', 'write: CONNECTION_LOST', 'finished']);
   t.match(server.of('connectionClosed'), [[{ reason: 'shutdown', login: { user: { name: 'alice' } } }]]);
+});
+
+t.test('closing waits for what sessions still do after their client is gone', async (t) => {
+  let isDone = false;
+  const server = await startServer(t, {
+    startSession: async (_request, channel) => {
+      await t.rejects(channel.input[Symbol.asyncIterator]().next());
+      await new Promise((resolve) => {
+        setTimeout(resolve, 1500);
+      });
+      isDone = true;
+    },
+  });
+  const client = await server.hostile();
+  await client.logIn('alice', keys.ed25519);
+  await client.exec(await client.openSession(), 'cleans up');
+  await server.server.close({ drainSeconds: 0 });
+  t.ok(isDone);
 });
 
 t.test('events tell of a connection once each', async (t) => {

@@ -2,7 +2,7 @@
 import { execFileSync, spawn } from 'node:child_process';
 import { join } from 'node:path';
 import t from 'tap';
-import { eventually, keys, pattern, run, sha256, sshArgs, startServer } from './harness.ts';
+import { eventually, keys, pattern, run, sha256, sshArgs, startServer } from '../support/ssh-harness.ts';
 
 const host = 'alice@127.0.0.1';
 

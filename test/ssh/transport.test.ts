@@ -7,8 +7,8 @@ import type { Socket } from 'node:net';
 import t from 'tap';
 import { HostileClient } from '../support/hostile-client.ts';
 import { wireString, wireUint32 } from '../../src/users/wire.ts';
-import { eventually, keys, pattern, run, sha256, sshArgs, startServer } from './harness.ts';
-import type { Harness, Test } from './harness.ts';
+import { eventually, keys, pattern, run, sha256, sshArgs, startServer } from '../support/ssh-harness.ts';
+import type { Harness, Test } from '../support/ssh-harness.ts';
 
 const host = 'alice@127.0.0.1';
 

@@ -13,7 +13,7 @@ import type { SshServer, SshServerLimits } from '../../src/ssh/server.ts';
 import type { Channel, SessionRequest } from '../../src/session/channel.ts';
 import type { StartSession } from '../../src/session/start.ts';
 import { createUserDirectory } from '../../src/users/directory.ts';
-import { HostileClient } from '../support/hostile-client.ts';
+import { HostileClient } from './hostile-client.ts';
 
 export type Test = Pick<typeof t, 'teardown'>;
 
