@@ -17,17 +17,20 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   'errors.ts': [],
   'limits.ts': [],
   'name-bytes.ts': [],
-  config: ['types:users'],
+  // What the operator may write is what is read later: patterns, networks and hours have one reader each.
+  config: ['types:users', 'guard/glob.ts', 'users/networks.ts', 'users/time-window.ts'],
   users: [],
   protocol: [],
   session: ['protocol', 'guard', 'types:audit', 'types:users'],
   guard: ['types:audit', 'types:users'],
   storage: ['guard/virtual-path.ts', 'types:guard'],
+  catalog: ['guard/virtual-path.ts', 'guard/ledger.ts', 'guard/hash.ts', 'types:guard', 'types:audit'],
   audit: ['types:ssh', 'types:users'],
   ssh: ['session', 'users', 'types:types'],
   types: [],
   cli: ['*'],
   'compose.ts': ['*'],
+  'compose-catalog.ts': ['*'],
   'main.ts': ['*'],
 };
 
@@ -39,12 +42,19 @@ const mayUse: readonly {
 }[] = [
   {
     modules: /^node:fs(\/promises)?$/,
-    rooms: ['storage', 'audit', 'config', 'users', 'cli', 'main.ts'],
+    rooms: ['storage', 'audit', 'catalog', 'config', 'users', 'cli', 'main.ts'],
     instead: 'reach files of clients through guard/files.ts',
   },
-  { modules: /^node:(net|tls|http|https)$/, rooms: ['ssh'], instead: 'sockets live in ssh/' },
+  // users/ needs the block lists of node:net, and opens no socket.
+  { modules: /^node:(net|tls|http|https)$/, rooms: ['ssh', 'users'], instead: 'sockets live in ssh/' },
+  { modules: /^picomatch$/, rooms: ['guard'], instead: 'guard/glob.ts reads patterns' },
   { modules: /^node:child_process$/, rooms: [], instead: 'scpd starts no process for anybody' },
   { modules: /^ssh2(\/|$)/, rooms: ['ssh'], instead: 'ssh/ is the only room that knows ssh2' },
+  {
+    modules: /^(libsql|kysely)(\/|$)/,
+    rooms: ['catalog'],
+    instead: 'catalog/ is the only room with a database',
+  },
   { modules: /^ajv(\/|$)/, rooms: ['config'], instead: 'config/ validates' },
 ];
 

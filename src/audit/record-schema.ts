@@ -56,6 +56,7 @@ export const recordSchema = {
     outcome: { enum: ['done', 'refused', 'failed'] },
     path: textOrNull,
     target: text,
+    stored: text,
     bytes: { type: 'integer', minimum: 0 },
     sha256: { type: 'string', pattern: '^[0-9a-f]{64}$' },
     durationMs: { type: 'integer', minimum: 0 },

@@ -45,6 +45,8 @@ export interface RecordFacts {
   readonly path: string | null;
   /** The other end of a rename. */
   readonly target?: string;
+  /** Where it really is, if the name was taken and another was given to it. */
+  readonly stored?: string;
   readonly bytes?: number;
   /** Hex SHA-256 of the whole stored file. */
   readonly sha256?: string;

@@ -12,13 +12,33 @@ export interface CommandOption {
   readonly default: string;
 }
 
-export type CommandOptions = Readonly<Record<string, CommandOption>>;
+/** An option `--name` that has no value. Its value is `yes` where it is given and empty where it is not. */
+export interface CommandFlag {
+  readonly value?: undefined;
+  readonly summary: string;
+}
+
+export type CommandOptions = Readonly<Record<string, CommandOption | CommandFlag>>;
+
+/** A word that is no option. Its value is empty where it is not given. */
+export interface CommandArgument {
+  /** In capitals, as in the help; its value has this name. */
+  readonly name: string;
+  readonly summary: string;
+  /** Whether it must be given. No required one follows one that is not. */
+  readonly required: boolean;
+}
 
 export interface Command {
   /** What the command does, in a few lines for its help. */
   readonly description: string;
   readonly options: CommandOptions;
-  /** Runs to the end. What it throws is a fault of ours. @param values one for each of `options` */
+  /** In the order in which they are given. */
+  readonly arguments?: readonly CommandArgument[];
+  /**
+   * Runs to the end. What it throws is a fault of ours, but for `UsageError`.
+   * @param values one for each of `options` and of `arguments`
+   */
   run(values: Readonly<Record<string, string>>): Promise<ExitCode>;
 }
 

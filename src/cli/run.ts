@@ -68,7 +68,7 @@ function findCommand(word: string, commands: CommandTable): CommandEntry {
 async function runCommand(entry: CommandEntry, words: readonly string[]): Promise<ExitCode> {
   const { command } = await entry.load();
   try {
-    const { help, values } = readOptions(words, command.options);
+    const { help, values } = readOptions(words, command.options, command.arguments);
     if (!help) return await command.run(values);
     printLine(commandHelp(entry, command));
     return 0;
@@ -81,7 +81,7 @@ async function runCommand(entry: CommandEntry, words: readonly string[]): Promis
 }
 
 function globalHelp(commands: CommandTable): string {
-  const rows = commands.map(({ name, summary }) => `  ${name.padEnd(8)}${summary}`).join('\n');
+  const rows = commands.map(({ name, summary }) => `  ${name.padEnd(10)}${summary}`).join('\n');
   return `scpd ${version()}: a server that receives files from standard scp and sftp clients
 
 Usage: scpd COMMAND [OPTIONS]
@@ -93,17 +93,30 @@ ${rows}
 ${exitCodesHelp}`;
 }
 
-function commandHelp({ name, summary }: CommandEntry, { description, options }: Command): string {
+function defaultWords(value: string): string {
+  return value === '' ? '' : ` (default: ${value})`;
+}
+
+function commandHelp({ name, summary }: CommandEntry, command: Command): string {
+  const { description, options, arguments: words = [] } = command;
   const rows = Object.entries(options).map(([option, facts]) => {
-    return `  ${`--${option} ${facts.value}`.padEnd(16)}${facts.summary} (default: ${facts.default})`;
+    if (facts.value === undefined) return `  ${`--${option}`.padEnd(16)}${facts.summary}`;
+    return `  ${`--${option} ${facts.value}`.padEnd(16)}${facts.summary}${defaultWords(facts.default)}`;
   });
-  const usage = Object.entries(options).map(([option, { value }]) => ` [--${option} ${value}]`);
+  const usage = [
+    ...words.map((word) => (word.required ? ` ${word.name}` : ` [${word.name}]`)),
+    ...Object.entries(options).map(([option, { value }]) =>
+      value === undefined ? ` [--${option}]` : ` [--${option} ${value}]`,
+    ),
+  ];
+  const wordRows = words.map((word) => `  ${word.name.padEnd(16)}${word.summary}`);
+  const argumentsHelp = words.length === 0 ? '' : `\nArguments:\n${wordRows.join('\n')}\n`;
   return `scpd ${name}: ${summary}
 
 Usage: scpd ${name}${usage.join('')}
 
 ${description}
-
+${argumentsHelp}
 Options:
 ${rows.join('\n')}
   ${'-h, --help'.padEnd(16)}show this help

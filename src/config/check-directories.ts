@@ -6,7 +6,6 @@
 import { constants } from 'node:fs';
 import { access, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import type { Preset } from '../users/user.ts';
 import { shownPath, type KeyPath } from './document.ts';
 import type { Findings } from './findings.ts';
 import { errnoOf, errnoWords, realPathOf, shellPath, shownFile } from './host-files.ts';
@@ -16,8 +15,8 @@ export interface NamedRoot {
   readonly path: KeyPath;
   /** Host path, absolute. */
   readonly directory: string;
-  /** Undefined if the preset itself is wrong. */
-  readonly preset: Preset | undefined;
+  /** Whether the user may write there, as far as what is configured is right. */
+  readonly isWritten: boolean;
 }
 
 /** Something that no root may hold. */
@@ -71,7 +70,7 @@ export async function checkRoots(
   }
 }
 
-async function checkRoot({ path, directory, preset }: NamedRoot, findings: Findings): Promise<boolean> {
+async function checkRoot({ path, directory, isWritten }: NamedRoot, findings: Findings): Promise<boolean> {
   try {
     if (!(await stat(directory)).isDirectory()) {
       findings.add(path, `expected a directory, got something else at ${shownFile(directory)}`);
@@ -82,11 +81,10 @@ async function checkRoot({ path, directory, preset }: NamedRoot, findings: Findi
     findings.add(path, `expected a directory, got ${errnoWords(error, 'directory', directory)}${correction}`);
     return false;
   }
-  const writes = preset !== undefined && preset !== 'read-only';
   try {
-    await access(directory, constants.R_OK | constants.X_OK | (writes ? constants.W_OK : 0));
+    await access(directory, constants.R_OK | constants.X_OK | (isWritten ? constants.W_OK : 0));
   } catch (error) {
-    const use = writes ? 'read and write' : 'read';
+    const use = isWritten ? 'read and write' : 'read';
     findings.add(
       path,
       `expected a directory that scpd can ${use}, got ${errnoWords(error, 'directory', directory)}`,

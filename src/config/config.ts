@@ -37,6 +37,11 @@ export interface ConfiguredLimits {
   readonly drainSeconds: number;
 }
 
+export interface ConfiguredScp {
+  /** What becomes of the target of `scp -t two words`. */
+  readonly unquotedSpaces: 'refuse' | 'join';
+}
+
 export interface ConfiguredUser {
   readonly user: User;
   /** Host path of the user's authorized_keys file; it existed and had a safe mode when the configuration was read. */
@@ -51,8 +56,13 @@ export interface Config {
   readonly durability: Durability;
   /** The directory may not exist yet; the path is absolute. */
   readonly audit: { readonly dir: string };
+  /** Host path of the database. Neither it nor its directory need exist yet. */
+  readonly catalog: { readonly file: string };
+  /** What uploads leave free on each file system. */
+  readonly freeBytesMin: number;
   readonly log: { readonly level: LogLevel };
   readonly limits: ConfiguredLimits;
+  readonly scp: ConfiguredScp;
   /** In the order of the file; names are unique. */
   readonly users: readonly ConfiguredUser[];
 }

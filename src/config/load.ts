@@ -6,14 +6,23 @@ import { isUtf8 } from 'node:buffer';
 import { dirname, resolve } from 'node:path';
 import { configBytesMax } from '../limits.ts';
 import { printable } from '../name-bytes.ts';
-import type { Preset, User } from '../users/user.ts';
+import type { User } from '../users/user.ts';
 import { checkAuditDirectory, checkRoots, type NamedRoot, type OwnFile } from './check-directories.ts';
 import { checkAuthorizedKeys, checkHostKeys, type NamedFile } from './check-keys.ts';
-import type { Config, ConfiguredLimits, Durability, HostKey, ListenAddress, LogLevel } from './config.ts';
+import type {
+  Config,
+  ConfiguredLimits,
+  ConfiguredScp,
+  Durability,
+  HostKey,
+  ListenAddress,
+  LogLevel,
+} from './config.ts';
 import { ConfigError } from './config-error.ts';
 import { ConfigDocument, shownPath, type KeyPath } from './document.ts';
 import { Findings } from './findings.ts';
 import { errnoOf, HostFileError, readHostFile } from './host-files.ts';
+import { buildRights, checkRights, mayWrite, type ValidRights, type ValidRole } from './rights.ts';
 import { parseSizeBytes } from './size.ts';
 import { validate } from './validate.ts';
 
@@ -22,16 +31,20 @@ interface ValidValue {
   readonly listen: readonly ListenAddress[];
   readonly durability: Durability;
   readonly audit: { readonly dir: string };
+  readonly catalog: { readonly url: string };
+  readonly freeSpaceMin?: string | number;
   readonly log: { readonly level: LogLevel };
   readonly limits: ConfiguredLimits;
+  readonly scp: ConfiguredScp;
+  readonly roles: Readonly<Record<string, ValidRole>>;
   readonly users: Readonly<Record<string, ValidUser>>;
 }
 
-interface ValidUser {
+interface ValidUser extends ValidRights {
   readonly root: string;
   readonly authorizedKeys: string;
-  readonly preset: Preset;
   readonly fileSizeMax: string | number;
+  readonly quota?: { readonly bytes?: string | number; readonly files?: number };
 }
 
 /**
@@ -44,9 +57,10 @@ export async function loadConfig(path: string): Promise<Config> {
   const findings = new Findings(document);
   validate(document, findings);
   checkListeners(document.value, findings);
+  checkRights(new SoundValues(document.value, '/', findings), findings);
   const hostKeys = await checkFiles(document.value, resolve(path), findings);
   if (!findings.none) throw new ConfigError(findings.lines(printable(path)));
-  return deepFreeze(buildConfig(document.value as ValidValue, resolve(path), hostKeys));
+  return deepFreeze(buildConfig(document, path, hostKeys));
 }
 
 /** Reads and parses without judging what stands in it. Throws `ConfigError` if there is no text to parse. */
@@ -110,10 +124,13 @@ async function checkFiles(value: unknown, configFile: string, findings: Findings
   const roots: NamedRoot[] = [];
   const ownFiles: OwnFile[] = [{ what: 'configuration', file: configFile }];
   for (const { file } of hostKeyFiles) ownFiles.push({ what: 'host key', file });
+  const catalogUrl = reader.text(['catalog', 'url']);
+  if (catalogUrl !== undefined)
+    ownFiles.push({ what: 'catalog', file: resolve(dirname(configFile), catalogPath(catalogUrl)) });
   for (const name of reader.keys(['users'])) {
     const root = reader.file(['users', name, 'root']);
-    const preset = reader.text(['users', name, 'preset']) as Preset | undefined;
-    if (root !== undefined) roots.push({ path: root.path, directory: root.file, preset });
+    if (root !== undefined)
+      roots.push({ path: root.path, directory: root.file, isWritten: mayWrite(name, reader) });
     const keys = reader.file(['users', name, 'authorizedKeys']);
     if (keys === undefined) continue;
     await checkAuthorizedKeys(keys, findings);
@@ -124,7 +141,7 @@ async function checkFiles(value: unknown, configFile: string, findings: Findings
 }
 
 /** Takes from a value that may be wrong in places what is right. */
-class SoundValues {
+export class SoundValues {
   readonly #value: unknown;
   readonly #directory: string;
   readonly #findings: Findings;
@@ -157,8 +174,12 @@ class SoundValues {
   }
 
   keys(path: KeyPath): string[] {
+    return this.isObject(path) ? Object.keys(this.#at(path) as object) : [];
+  }
+
+  isObject(path: KeyPath): boolean {
     const found = this.#at(path);
-    return typeof found === 'object' && found !== null && !Array.isArray(found) ? Object.keys(found) : [];
+    return typeof found === 'object' && found !== null && !Array.isArray(found);
   }
 
   #at(path: KeyPath): unknown {
@@ -171,12 +192,22 @@ class SoundValues {
   }
 }
 
-function buildConfig(value: ValidValue, configFile: string, hostKeys: readonly HostKey[]): Config {
+/** @param path as the operator gave it */
+function buildConfig(document: ConfigDocument, path: string, hostKeys: readonly HostKey[]): Config {
+  const value = document.value as ValidValue;
+  const configFile = resolve(path);
   const directory = dirname(configFile);
   const users = Object.entries(value.users).map(([name, settings]) => {
-    const { root, preset, fileSizeMax, authorizedKeys } = settings;
+    const { root, fileSizeMax, authorizedKeys, quota } = settings;
     const fileBytesMax = parseSizeBytes(fileSizeMax) ?? 0; // the schema has seen to it that it is a size
-    const user: User = { name, root: resolve(directory, root), preset, fileBytesMax };
+    const rights = buildRights(name, settings, { roles: value.roles, document, file: printable(path) });
+    const user: User = {
+      name,
+      root: resolve(directory, root),
+      fileBytesMax,
+      ...rights,
+      ...(quota === undefined ? {} : { quota: buildQuota(quota) }),
+    };
     return { user, authorizedKeysFile: resolve(directory, authorizedKeys) };
   });
   return {
@@ -185,10 +216,26 @@ function buildConfig(value: ValidValue, configFile: string, hostKeys: readonly H
     hostKeys,
     durability: value.durability,
     audit: { dir: resolve(directory, value.audit.dir) },
+    catalog: { file: resolve(directory, catalogPath(value.catalog.url)) },
+    freeBytesMin: value.freeSpaceMin === undefined ? 0 : (parseSizeBytes(value.freeSpaceMin) ?? 0),
     log: { level: value.log.level },
     limits: { ...value.limits },
+    scp: { ...value.scp },
     users,
   };
+}
+
+function buildQuota({ bytes, files }: NonNullable<ValidUser['quota']>): NonNullable<User['quota']> {
+  const bytesMax = bytes === undefined ? undefined : parseSizeBytes(bytes);
+  return {
+    ...(bytesMax === undefined ? {} : { bytesMax }),
+    ...(files === undefined ? {} : { filesMax: files }),
+  };
+}
+
+/** SQLite is the one kind of database that there is; the schema has seen to it that it is this. */
+function catalogPath(url: string): string {
+  return url.slice('sqlite:'.length);
 }
 
 function deepFreeze<T>(value: T): T {

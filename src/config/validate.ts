@@ -1,5 +1,7 @@
 /** The schema's verdict on a document, in plain words. Nothing of the validator's own language reaches the operator. */
 import { Ajv, type ErrorObject } from 'ajv';
+import { parseNetwork } from '../users/networks.ts';
+import { isTimeZone, parseDays, parseMinute } from '../users/time-window.ts';
 import type { ConfigDocument, KeyPath } from './document.ts';
 import { quoted } from './document.ts';
 import type { Findings } from './findings.ts';
@@ -15,6 +17,14 @@ const ajv = new Ajv({
   allowUnionTypes: true,
 });
 ajv.addKeyword({ keyword: 'expected', schemaType: 'string' });
+for (const [name, isValid] of Object.entries({
+  network: (text: string) => parseNetwork(text) !== undefined,
+  days: (text: string) => parseDays(text) !== undefined,
+  minute: (text: string) => parseMinute(text) !== undefined,
+  zone: isTimeZone,
+})) {
+  ajv.addFormat(name, { type: 'string', validate: isValid });
+}
 ajv.addFormat('size', { type: 'string', validate: (text: string) => parseSizeBytes(text) !== undefined });
 const check = ajv.compile(configSchema);
 

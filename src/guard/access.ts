@@ -1,63 +1,16 @@
 /**
- * The rules: may this user do that there? Asked by `guarded-files.ts` only, for the path as asked and again for the place
- * where links led. What no preset names is denied.
+ * The rules, as one session asks them: may this user do that there? Asked by `guarded-files.ts` only, for the path as
+ * asked and again for the place where links led. `rules.ts` decides; here is what a decision depends on beside the
+ * configuration (what the user made itself), and what a client is told of a no.
  */
 import { ScpdError, errorCode, type ErrorCode } from '../errors.ts';
-import { ownedPathsMax } from '../limits.ts';
-import type { Preset } from '../users/user.ts';
-import { componentsOf, isWithin, reservedName, type VirtualPath } from './virtual-path.ts';
+import type { OnConflict, Verb } from '../users/rule.ts';
+import type { User } from '../users/user.ts';
+import { Ownership, type Named, type OwnPaths } from './ownership.ts';
+import { decide, mayMoveTree, ruleFor, rulesOf, type CompiledRule } from './rules.ts';
+import type { VirtualPath } from './virtual-path.ts';
 
-export type Verb =
-  | 'list'
-  | 'stat'
-  | 'read'
-  | 'create'
-  | 'overwrite'
-  | 'delete'
-  | 'rename'
-  | 'mkdir'
-  | 'rmdir'
-  | 'attributes'
-  | 'symlink'
-  | 'hash';
-
-interface Rules {
-  /** Allowed on everything. */
-  readonly all: ReadonlySet<Verb>;
-  /** Allowed on what this session made itself. */
-  readonly own: ReadonlySet<Verb>;
-  /** Whether everything that is not the session's own must look as if it were not there. */
-  readonly blind: boolean;
-}
-
-const none: ReadonlySet<Verb> = new Set();
-const looking = ['list', 'stat', 'read', 'hash'] as const;
-
-/** Preset → what it allows. */
-const presets: Readonly<Record<Preset, Rules>> = {
-  full: {
-    all: new Set([
-      ...looking,
-      'create',
-      'overwrite',
-      'delete',
-      'rename',
-      'mkdir',
-      'rmdir',
-      'attributes',
-      'symlink',
-    ]),
-    own: none,
-    blind: false,
-  },
-  'read-only': { all: new Set(looking), own: none, blind: false },
-  // Real clients look at, date, rename and sometimes remove what they have just sent; without that they report failure.
-  'drop-box': {
-    all: new Set(['create', 'mkdir']),
-    own: new Set(['stat', 'hash', 'overwrite', 'delete', 'rename', 'rmdir', 'attributes']),
-    blind: true,
-  },
-};
+export type { Verb } from '../users/rule.ts';
 
 /** What a blind user is told of the state of things that are none of its business. */
 const blindAnswers: Partial<Record<ErrorCode, ErrorCode>> = {
@@ -69,57 +22,105 @@ const blindAnswers: Partial<Record<ErrorCode, ErrorCode>> = {
   TOO_MANY_LINKS: 'NOT_FOUND',
 };
 
-/** The rules of one user in one session, and what the session made itself. */
+/** The rules of one user in one session. */
 export class Access {
-  readonly #rules: Rules;
-  readonly #own = new Set<VirtualPath>();
+  readonly #user: User;
+  readonly #rules: readonly CompiledRule[];
+  readonly #own: OwnPaths;
 
-  constructor(preset: Preset) {
-    this.#rules = presets[preset];
+  /** @param ownership what is known of earlier sessions; without it each session begins with nothing */
+  constructor(user: User, ownership: Ownership = new Ownership()) {
+    this.#user = user;
+    this.#rules = rulesOf(user);
+    this.#own = ownership.open({ userName: user.name, root: user.root, windowMs: user.ownershipMs ?? 0 });
   }
 
-  /** Throws PERMISSION_DENIED if not allowed. */
-  check(verb: Verb, path: VirtualPath): void {
-    if (!this.allows(verb, path)) throw new ScpdError('PERMISSION_DENIED', `${verb} ${path}`);
+  /** Throws PERMISSION_DENIED if none of the verbs is allowed. */
+  check(verb: Verb | readonly Verb[], path: VirtualPath): void {
+    const verbs = typeof verb === 'string' ? [verb] : verb;
+    if (!verbs.some((one) => this.allows(one, path)))
+      throw new ScpdError('PERMISSION_DENIED', `${verbs.join(' or ')} ${path}`);
   }
 
   allows(verb: Verb, path: VirtualPath): boolean {
-    if (componentsOf(path)[0] === reservedName) return false;
-    if (path === '/') return this.#allowsOnRoot(verb);
-    return this.#rules.all.has(verb) || (this.#rules.own.has(verb) && this.#own.has(path));
+    return decide(this.#rules, { verb, path, isOwn: this.#own.has(path) }).allowed;
   }
 
-  /** What the client is told of a failure: itself, or to a blind user what it would have been told of nothing at all. */
-  answer(error: unknown, verb: Verb): unknown {
-    if (!this.#rules.blind || !(error instanceof ScpdError)) return error;
+  /** Whether there is a path on which the verb may be allowed. The root can be looked at by everybody. */
+  mayEver(verb: Verb): boolean {
+    return verb === 'stat' || this.#rules.some((rule) => rule.all.has(verb) || rule.own.has(verb));
+  }
+
+  /** Throws PERMISSION_DENIED if a directory can't be moved with all that may be in it. */
+  checkTree(from: VirtualPath, to: VirtualPath): void {
+    if (!mayMoveTree(this.#rules, from, to))
+      throw new ScpdError('PERMISSION_DENIED', `rename ${from} with all that is in it`);
+  }
+
+  /** Throws FILE_TOO_LARGE if a file of this size may not be at one of the paths. */
+  checkSize(sizeBytes: number, ...paths: readonly VirtualPath[]): void {
+    if (sizeBytes > this.fileBytesMax(...paths)) throw new ScpdError('FILE_TOO_LARGE');
+  }
+
+  /** The size of the largest file that may be at each of the paths. */
+  fileBytesMax(...paths: readonly VirtualPath[]): number {
+    const limits = paths.map((path) => ruleFor(this.#rules, path)?.facts.fileBytesMax ?? Infinity);
+    return Math.min(this.#user.fileBytesMax, ...limits);
+  }
+
+  /** What becomes of a new file whose name is taken by what is not the user's own. */
+  onConflict(path: VirtualPath): OnConflict {
+    return ruleFor(this.#rules, path)?.facts.onConflict ?? this.#user.onConflict ?? 'refuse';
+  }
+
+  /**
+   * What the client is told of a failure: itself, or to a user who is blind at one of the paths what it would have been
+   * told of nothing at all. @param paths the one that was asked for, and the other end, if there are two
+   */
+  answer(error: unknown, verb: Verb, paths: readonly VirtualPath[]): unknown {
+    if (!(error instanceof ScpdError)) return error;
+    const rules = paths.map((path) => ruleFor(this.#rules, path)).filter((rule) => rule?.blind === true);
+    if (rules.length === 0) return error;
     const code = errorCode(error);
     // What is allowed on nothing (or on everything) may be denied by its name: that tells nothing.
-    const hidden = code === 'PERMISSION_DENIED' && this.#rules.own.has(verb) && !this.#rules.all.has(verb);
-    const told = hidden ? 'NOT_FOUND' : blindAnswers[code];
+    const isHidden = rules.some((rule) => rule?.own.has(verb) === true && !rule.all.has(verb));
+    const told = code === 'PERMISSION_DENIED' && isHidden ? 'NOT_FOUND' : blindAnswers[code];
     return told === undefined ? error : new ScpdError(told, error.message, { cause: error });
   }
 
-  /** Remembers that this session made `path`. */
-  own(path: VirtualPath): void {
-    if (this.#rules.own.size > 0 && this.#own.size < ownedPathsMax) this.#own.add(path);
+  /** Whether all that is in a directory that may be listed may also be looked at. */
+  isOpenBelow(directory: VirtualPath): boolean {
+    const deciding = this.#rules.find(
+      (rule) =>
+        rule.path.mayMatchBelow(directory) && (!rule.all.has('stat') || rule.path.coversBelow(directory)),
+    );
+    return deciding?.all.has('stat') === true;
   }
 
-  disown(path: VirtualPath): void {
-    this.#own.delete(path);
+  /** Where what the client calls `path` is: its own upload may have been stored under another name. */
+  actual(path: VirtualPath): VirtualPath {
+    return this.#own.actual(path);
   }
 
-  /** What was made at or below `from` is at or below `to` now. */
-  moveOwn(from: VirtualPath, to: VirtualPath): void {
-    const moved = [...this.#own].filter((path) => isWithin(path, from));
-    for (const path of moved) {
-      this.#own.delete(path);
-      this.own(`${to}${path.slice(from.length)}` as VirtualPath);
-    }
+  isOwn(path: VirtualPath): boolean {
+    return this.#own.has(path);
   }
 
-  /** The root can't be removed, renamed or replaced; that it exists is no secret. */
-  #allowsOnRoot(verb: Verb): boolean {
-    if (verb === 'stat') return true;
-    return (verb === 'list' || verb === 'attributes') && this.#rules.all.has(verb);
+  /** This session made it. */
+  made(made: Named): void {
+    this.#own.add(made, { remember: (ruleFor(this.#rules, made.stored)?.own.size ?? 0) > 0 });
+  }
+
+  removed(gone: Named): void {
+    this.#own.remove(gone);
+  }
+
+  moved(from: Named, to: Named, options: { readonly isDirectory: boolean }): void {
+    this.#own.move(from, to, options);
+  }
+
+  /** The session is over. */
+  close(): void {
+    this.#own.close();
   }
 }

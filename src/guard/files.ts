@@ -5,6 +5,7 @@
  */
 import type { Verdict } from '../audit/record.ts';
 import type { ErrorCode } from '../errors.ts';
+import type { Verb } from '../users/rule.ts';
 import type { VirtualPath } from './virtual-path.ts';
 
 export type FileKind = 'file' | 'directory' | 'link' | 'other';
@@ -50,16 +51,16 @@ export interface HashOptions {
   readonly lengthBytes?: number;
 }
 
-export interface ListingEntry {
+export interface ListingEntry<Facts extends Attributes = Attributes> {
   /** One path component, as `decodeName` gives it. */
   readonly name: string;
   /** Of the entry itself: links are not followed. */
-  readonly attributes: Attributes;
+  readonly attributes: Facts;
 }
 
-export interface Listing {
+export interface Listing<Facts extends Attributes = Attributes> {
   /** The next at most `entriesMax` entries, in no order; an empty array at the end. Without "." and "..". */
-  read(entriesMax: number): Promise<readonly ListingEntry[]>;
+  read(entriesMax: number): Promise<readonly ListingEntry<Facts>[]>;
   close(): Promise<void>;
 }
 
@@ -112,6 +113,8 @@ export interface Upload {
 }
 
 export interface Files {
+  /** Whether there can be anything at all on which this user is allowed to do so. What is not is not offered to clients. */
+  mayEver(verb: Verb): boolean;
   stat(path: VirtualPath, options: { readonly follow: boolean }): Promise<Attributes>;
   list(path: VirtualPath): Promise<Listing>;
   download(path: VirtualPath): Promise<Download>;

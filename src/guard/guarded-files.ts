@@ -3,10 +3,10 @@
  * ask again about where it really is, act, write the record. Nobody else reaches the disk.
  */
 import { ScpdError, errorCatalogue, errorCode, type ErrorCode } from '../errors.ts';
-import type { Operation } from '../audit/record.ts';
 import type { SessionJournal } from '../audit/session-journal.ts';
 import type { User } from '../users/user.ts';
 import { Access, type Verb } from './access.ts';
+import { endsOf, present, unremarkable, type Attempt, type Notes } from './attempt.ts';
 import type {
   AttributeChange,
   Attributes,
@@ -18,50 +18,47 @@ import type {
   Upload,
   UploadOptions,
 } from './files.ts';
-import { hashOf } from './hash.ts';
+import { hashOf, isWholeSha256 } from './hash.ts';
 import { linkTextBeneath } from './link-text.ts';
+import type { Ownership } from './ownership.ts';
+import { move, planUpload } from './placement.ts';
+import { noQuota, type QuotaKeeper } from './quota.ts';
 import type { Place, Store } from './store.ts';
 import { GuardedDownload, GuardedUpload, type Transfer } from './transfers.ts';
-import type { VirtualPath } from './virtual-path.ts';
-
-interface Attempt {
-  readonly operation: Operation;
-  readonly verb: Verb;
-  readonly path: VirtualPath;
-  /** The other end, or the text of a link. */
-  readonly target?: string;
-  /** Whether a link at the end of the path is followed. */
-  readonly follow: boolean;
-  /** Whether success is a change that deserves a record; transfers write their own when they end. */
-  readonly recorded: boolean;
-}
+import { childPath, parentPath, type VirtualPath } from './virtual-path.ts';
+import { VisibleListing } from './visible-listing.ts';
 
 export interface GuardedFilesOptions {
   readonly user: User;
   readonly store: Store;
   readonly journal: SessionJournal;
+  /** What is known of earlier sessions of the same server; without it, each session begins with nothing of its own. */
+  readonly ownership?: Ownership;
+  /** What the user may store in all. Without it, as much as there is room for. */
+  readonly quota?: QuotaKeeper;
 }
-
-/** Looking for what is not there is no event; being kept from looking is. */
-const unremarkable: ReadonlySet<Operation> = new Set(['stat', 'list']);
 
 export function createGuardedFiles(options: GuardedFilesOptions): Files {
   return new GuardedFiles(options);
 }
 
 class GuardedFiles implements Files {
-  readonly #user: User;
   readonly #store: Store;
   readonly #journal: SessionJournal;
   readonly #access: Access;
+  readonly #quota: QuotaKeeper;
   readonly #open = new Set<Transfer>();
   #closed = false;
 
-  constructor({ user, store, journal }: GuardedFilesOptions) {
-    this.#user = user;
+  constructor({ user, store, journal, ownership, quota = noQuota }: GuardedFilesOptions) {
+    this.#quota = quota;
     this.#store = store;
     this.#journal = journal;
-    this.#access = new Access(user.preset);
+    this.#access = new Access(user, ownership);
+  }
+
+  mayEver(verb: Verb): boolean {
+    return this.#access.mayEver(verb);
   }
 
   async stat(path: VirtualPath, { follow }: { readonly follow: boolean }): Promise<Attributes> {
@@ -74,7 +71,7 @@ class GuardedFiles implements Files {
   async list(path: VirtualPath): Promise<Listing> {
     return await this.#attempt(
       { operation: 'list', verb: 'list', path, follow: true, recorded: false },
-      (place) => present(place).place.list(),
+      async (place) => this.#visible(await present(place).place.list(), [path, place.path]),
     );
   }
 
@@ -91,7 +88,15 @@ class GuardedFiles implements Files {
 
   async upload(path: VirtualPath, options: UploadOptions): Promise<Upload> {
     return await this.#attempt(
-      { operation: 'upload', verb: 'create', path, follow: true, recorded: false },
+      {
+        operation: 'upload',
+        verb: 'create',
+        // Whoever may not even touch what is there learns nothing of what is not there.
+        anyOf: options.missing === 'refuse' ? ['overwrite', 'append'] : ['create', 'overwrite', 'append'],
+        path,
+        follow: true,
+        recorded: false,
+      },
       (place) => this.#beginUpload(path, place, options),
     );
   }
@@ -101,8 +106,8 @@ class GuardedFiles implements Files {
       { operation: 'mkdir', verb: 'mkdir', path, follow: false, recorded: true },
       async (place) => {
         if (place.attributes !== undefined) throw new ScpdError('ALREADY_EXISTS');
-        await place.makeDirectory(mode);
-        this.#access.own(place.path);
+        await this.#quota.making(place, { bytes: 0 }, () => place.makeDirectory(mode));
+        this.#access.made({ path: place.path, stored: place.path });
       },
     );
   }
@@ -111,8 +116,8 @@ class GuardedFiles implements Files {
     await this.#attempt(
       { operation: 'rmdir', verb: 'rmdir', path, follow: false, recorded: true },
       async (place) => {
-        await present(place).place.removeDirectory();
-        this.#access.disown(place.path);
+        await this.#quota.removing(present(place).place, () => place.removeDirectory());
+        this.#access.removed({ path, stored: place.path });
       },
     );
   }
@@ -122,8 +127,8 @@ class GuardedFiles implements Files {
       { operation: 'remove', verb: 'delete', path, follow: false, recorded: true },
       async (place) => {
         if (present(place).attributes.kind === 'directory') throw new ScpdError('IS_A_DIRECTORY');
-        await place.remove();
-        this.#access.disown(place.path);
+        await this.#quota.removing(place, () => place.remove());
+        this.#access.removed({ path, stored: place.path });
       },
     );
   }
@@ -135,12 +140,15 @@ class GuardedFiles implements Files {
   ): Promise<void> {
     await this.#attempt(
       { operation: 'rename', verb: 'rename', path: from, target: to, follow: false, recorded: true },
-      async (place) => {
-        const source = present(place);
-        await this.#withTarget(to, async (target) => {
-          if (target.attributes !== undefined) this.#checkReplace(target.path, replace);
-          await source.place.moveTo(target, { replace });
-          this.#access.moveOwn(place.path, target.path);
+      async (place, notes) => {
+        const isDirectory = present(place).attributes.kind === 'directory';
+        await this.#withTarget(to, ['create', 'mkdir', 'overwrite'], async (target) => {
+          const request = { access: this.#access, store: this.#store, from, to, replace };
+          const stored = await this.#quota.moving(place, target, () => move(place, target, request));
+          const isElsewhere = stored !== target.path || this.#access.actual(to) !== to;
+          if (isElsewhere) notes.stored = stored;
+          const moved = { path: isElsewhere ? to : stored, stored };
+          this.#access.moved({ path: from, stored: place.path }, moved, { isDirectory });
         });
       },
     );
@@ -160,7 +168,7 @@ class GuardedFiles implements Files {
         // Its own mode is what the daemon itself enters the root by.
         if (place.path === '/' && others.mode !== undefined)
           throw new ScpdError('PERMISSION_DENIED', 'mode of the root');
-        await present(place).place.setAttributes(others);
+        await this.#quota.changing(present(place), () => place.setAttributes(others));
       },
     );
   }
@@ -180,8 +188,9 @@ class GuardedFiles implements Files {
       { operation: 'link', verb: 'symlink', path, target, follow: false, recorded: true },
       async (place) => {
         if (place.attributes !== undefined) throw new ScpdError('ALREADY_EXISTS');
-        await place.makeLink(linkTextBeneath(place.path, target));
-        this.#access.own(place.path);
+        const text = linkTextBeneath(place.path, target);
+        await this.#quota.making(place, { bytes: 0 }, () => place.makeLink(text));
+        this.#access.made({ path: place.path, stored: place.path });
       },
     );
   }
@@ -190,11 +199,19 @@ class GuardedFiles implements Files {
     await this.#attempt(
       { operation: 'hardlink', verb: 'read', path: from, target: to, follow: false, recorded: true },
       async (place) => {
-        if (present(place).attributes.kind !== 'file') throw new ScpdError('NOT_A_REGULAR_FILE');
-        await this.#withTarget(to, async (target) => {
+        const { attributes } = present(place);
+        if (attributes.kind !== 'file') throw new ScpdError('NOT_A_REGULAR_FILE');
+        // Content is only ever replaced by rename, which leaves the other name's alone. Mode and times are shared.
+        this.#access.check('attributes', from);
+        this.#access.check('attributes', place.path);
+        await this.#withTarget(to, ['create'], async (target) => {
           if (target.attributes !== undefined) throw new ScpdError('ALREADY_EXISTS');
-          await place.linkTo(target);
-          this.#access.own(target.path);
+          this.#access.checkSize(attributes.sizeBytes, to, target.path);
+          const known = await this.#quota.known(place.path, attributes);
+          await this.#quota.making(target, { bytes: attributes.sizeBytes, known }, () =>
+            place.linkTo(target),
+          );
+          this.#access.made({ path: target.path, stored: target.path });
         });
       },
     );
@@ -203,7 +220,7 @@ class GuardedFiles implements Files {
   async space(path: VirtualPath): Promise<Space> {
     return await this.#attempt(
       { operation: 'stat', verb: 'stat', path, follow: true, recorded: false },
-      (place) => present(place).place.space(),
+      async (place) => await this.#quota.space(await present(place).place.space()),
     );
   }
 
@@ -211,7 +228,9 @@ class GuardedFiles implements Files {
     return await this.#attempt(
       { operation: 'hash', verb: 'hash', path, follow: true, recorded: false },
       async (place) => {
-        const file = await present(place).place.open();
+        const known = await this.#quota.known(place.path, present(place).attributes);
+        if (known?.sha256 && isWholeSha256(options)) return Buffer.from(known.sha256, 'hex');
+        const file = await place.open();
         try {
           return await hashOf(file, options);
         } finally {
@@ -229,92 +248,107 @@ class GuardedFiles implements Files {
     if (this.#closed) return;
     this.#closed = true;
     await Promise.all([...this.#open].map((transfer) => transfer.abort(reason)));
+    this.#access.close();
     this.#store.close();
   }
 
-  async #attempt<T>(attempt: Attempt, act: (place: Place) => Promise<T>): Promise<T> {
-    const { verb, path } = attempt;
+  async #attempt<T>(attempt: Attempt, act: (place: Place, notes: Notes) => Promise<T>): Promise<T> {
+    const { verb, path, anyOf = [verb] } = attempt;
+    const notes: Notes = {};
     const startedMs = performance.now();
     let place: Place | undefined;
     try {
-      this.#access.check(verb, path);
-      place = await this.#store.locate(path, { follow: attempt.follow });
-      if (place.path !== path) this.#access.check(verb, place.path);
-      const result = await act(place);
-      if (attempt.recorded) this.#record(attempt, startedMs);
+      this.#access.check(anyOf, path);
+      const actual = this.#access.actual(path);
+      if (actual !== path) notes.stored = actual;
+      place = await this.#store.locate(actual, { follow: attempt.follow });
+      if (place.path !== path) this.#access.check(anyOf, place.path);
+      const result = await act(place, notes);
+      if (attempt.recorded) this.#record(attempt, startedMs, { notes });
       return result;
     } catch (error) {
       const code = errorCode(error);
       if (errorCatalogue[code].outcome === 'refused' || !unremarkable.has(attempt.operation)) {
-        this.#record(attempt, startedMs, code);
+        this.#record(attempt, startedMs, { notes, error: code });
       }
-      throw this.#access.answer(error, verb);
+      throw this.#access.answer(error, verb, endsOf(attempt));
     } finally {
       place?.close();
     }
   }
 
   /** The other end of an attempt that has two: something may be created there, as asked and where links led. */
-  async #withTarget(to: VirtualPath, act: (target: Place) => Promise<void>): Promise<void> {
-    this.#access.check('create', to);
-    const target = await this.#store.locate(to, { follow: false });
+  async #withTarget(
+    to: VirtualPath,
+    verbs: readonly Verb[],
+    act: (target: Place) => Promise<void>,
+  ): Promise<void> {
+    this.#access.check(verbs, to);
+    const target = await this.#store.locate(this.#access.actual(to), { follow: false });
     try {
-      this.#access.check('create', target.path);
+      this.#access.check(verbs, target.path);
       await act(target);
     } finally {
       target.close();
     }
   }
 
-  #record({ operation, path, target }: Attempt, startedMs: number, error?: ErrorCode): void {
+  #record(
+    { operation, path, target }: Attempt,
+    startedMs: number,
+    { notes, error }: { readonly notes: Notes; readonly error?: ErrorCode },
+  ): void {
     this.#journal.record({
       operation,
       outcome: error === undefined ? 'done' : errorCatalogue[error].outcome,
       path,
       ...(target === undefined ? {} : { target }),
+      ...notes,
       durationMs: Math.round(performance.now() - startedMs),
       ...(error === undefined ? {} : { error }),
     });
   }
 
   async #beginUpload(path: VirtualPath, place: Place, options: UploadOptions): Promise<Upload> {
-    const { attributes } = place;
-    if (attributes === undefined) this.#checkCreate(place, options);
-    else this.#checkOverwrite(place, attributes, options);
-    if ((options.declaredBytes ?? 0) > this.#user.fileBytesMax) throw new ScpdError('FILE_TOO_LARGE');
+    const { onlyAppends, ...plan } = planUpload(this.#access, place, { ...options, path });
+    this.#access.checkSize(options.declaredBytes ?? 0, path, place.path);
     this.#journal.ensureWritable();
-    const staged = await place.stage({
-      keepContent: attributes !== undefined && options.existing === 'modify',
-      exclusive: options.existing === 'refuse' || !this.#access.allows('overwrite', place.path),
-      newFileMode: options.newFileMode,
-    });
+    const { declaredBytes } = options;
+    const { staged, claim } = await this.#quota.staging(place, plan, { store: this.#store, declaredBytes });
     return this.#track(
       new GuardedUpload(staged, {
         path,
         journal: this.#journal,
-        fileBytesMax: this.#user.fileBytesMax,
+        fileBytesMax: this.#access.fileBytesMax(path, place.path),
         append: options.append === true,
-        published: () => this.#access.own(place.path),
-        answer: (error) => this.#access.answer(error, 'create'),
+        claim,
+        keptBytes: onlyAppends ? staged.sizeBytes : 0,
+        isReadable: !plan.keepContent || this.#mayRead(path, place.path),
+        published: (name) => this.#published(path, place.path, name),
+        answer: (error) => this.#access.answer(error, 'create', [path]),
         ended: this.#ended,
       }),
     );
   }
 
-  #checkCreate(place: Place, options: UploadOptions): void {
-    if (options.missing === 'refuse' || place.throughLink) throw new ScpdError('NOT_FOUND');
+  #mayRead(...paths: readonly VirtualPath[]): boolean {
+    return paths.every((path) => this.#access.allows('read', path));
   }
 
-  #checkOverwrite(place: Place, attributes: Attributes, options: UploadOptions): void {
-    if (attributes.kind === 'directory') throw new ScpdError('IS_A_DIRECTORY');
-    if (attributes.kind !== 'file') throw new ScpdError('NOT_A_REGULAR_FILE');
-    if (options.existing === 'refuse') throw new ScpdError('ALREADY_EXISTS');
-    this.#access.check('overwrite', place.path);
+  /** Answers where the file is if that is not where it was sent. */
+  #published(path: VirtualPath, place: VirtualPath, name: string): VirtualPath | undefined {
+    const stored = place === '/' ? place : childPath(parentPath(place), name);
+    const isElsewhere = stored !== place || this.#access.actual(path) === stored;
+    this.#access.made({ path: isElsewhere ? path : stored, stored });
+    return isElsewhere && stored !== path ? stored : undefined;
   }
 
-  #checkReplace(path: VirtualPath, replace: boolean): void {
-    if (!replace) throw new ScpdError('ALREADY_EXISTS');
-    this.#access.check('overwrite', path);
+  /** Entries that may not be looked at are not shown. */
+  #visible(listing: Listing, directories: readonly VirtualPath[]): Listing {
+    if (directories.every((directory) => this.#access.isOpenBelow(directory))) return listing;
+    const mayStat = (name: string): boolean =>
+      directories.every((directory) => this.#access.allows('stat', childPath(directory, name)));
+    return new VisibleListing(listing, mayStat);
   }
 
   /** A new size for a stored file is an upload that keeps what is below it: the old file stays whole until it is done. */
@@ -337,10 +371,4 @@ class GuardedFiles implements Files {
   readonly #ended = (transfer: Transfer): void => {
     this.#open.delete(transfer);
   };
-}
-
-/** What is there, or NOT_FOUND. */
-function present(place: Place): { readonly place: Place; readonly attributes: Attributes } {
-  if (place.attributes === undefined) throw new ScpdError('NOT_FOUND');
-  return { place, attributes: place.attributes };
 }

@@ -5,6 +5,11 @@ import type { StoredFile } from './store.ts';
 
 const readBytes = 1024 * 1024;
 
+/** Whether it is the one hash that may be known already. */
+export function isWholeSha256({ algorithm, offset = 0, lengthBytes }: HashOptions): boolean {
+  return algorithm === 'sha256' && offset === 0 && lengthBytes === undefined;
+}
+
 /** The digest of a range of a file; a range beyond its end is cut. */
 export async function hashOf(
   file: StoredFile,

@@ -5,6 +5,12 @@
 import type { AttributeChange, Attributes, Listing, Space } from './files.ts';
 import type { VirtualPath } from './virtual-path.ts';
 
+/** What the disk tells besides what a client may see. */
+export interface StoredAttributes extends Attributes {
+  /** Tells one entry from another that has its name later, as long as both exist. */
+  readonly inode: string;
+}
+
 /** One root, opened for one session. */
 export interface Store {
   /**
@@ -24,10 +30,12 @@ export interface Place {
   /** Where it really is, after links; the rules are asked about this as well as about what the client wrote. */
   readonly path: VirtualPath;
   /** What is there; undefined for nothing. A snapshot: an act that finds something else than it needs fails. */
-  readonly attributes: Attributes | undefined;
+  readonly attributes: StoredAttributes | undefined;
   /** Whether a link at the end was followed: then nothing is created, because a dangling link is nobody's wish. */
   readonly throughLink: boolean;
-  list(): Promise<Listing>;
+  /** What is there now. Synchronous. */
+  look(): StoredAttributes | undefined;
+  list(): Promise<Listing<StoredAttributes>>;
   open(): Promise<StoredFile>;
   stage(options: StageOptions): Promise<StagedFile>;
   makeDirectory(mode: number): Promise<void>;
@@ -58,8 +66,21 @@ export interface StageOptions {
   readonly keepContent: boolean;
   /** Publish only if nothing is there at that moment (ALREADY_EXISTS otherwise). */
   readonly exclusive: boolean;
+  /** Together with `exclusive`, for a name that is taken: which one to try after so many others, until undefined. */
+  readonly otherName?: ((tried: number) => string | undefined) | undefined;
+  /** What is there now is another's, and tells nothing about the new file: its mode is not kept. */
+  readonly apart?: boolean;
   /** For a new file, before the daemon's umask. */
   readonly newFileMode: number;
+}
+
+export interface Published {
+  readonly bytes: number;
+  readonly sha256: string;
+  /** The name it got, in the directory of its place. */
+  readonly name: string;
+  /** Of the file that was published: what stands under the name may soon be another one. */
+  readonly inode: string;
 }
 
 /** A file that grows in the staging area. Any failed call makes `publish` fail. */
@@ -71,8 +92,14 @@ export interface StagedFile {
   attributes(): Promise<Attributes>;
   setAttributes(change: AttributeChange): Promise<void>;
   sync(): Promise<void>;
-  /** fsync, then one rename to the final name. Ends the staged file, also when it throws. */
-  publish(): Promise<{ readonly bytes: number; readonly sha256: string }>;
+  /**
+   * fsync, then one rename to the final name. Ends the staged file, also when it throws.
+   * @param note called when the file stands under its name, with a look at what is there. Must not reject: nothing that
+   * happens then is a failure of the upload
+   */
+  publish(
+    note?: (published: Published, look: () => StoredAttributes | undefined) => Promise<void>,
+  ): Promise<Published>;
   /** Removes it. Never throws. */
   discard(): Promise<void>;
 }

@@ -6,8 +6,9 @@ import { ScpdError, errorCatalogue, errorCode, type ErrorCode } from '../errors.
 import type { Operation, RecordFacts, Verdict } from '../audit/record.ts';
 import type { SessionJournal } from '../audit/session-journal.ts';
 import type { AttributeChange, Attributes, Download, Upload } from './files.ts';
+import type { UploadClaim } from './quota.ts';
 import { Sequence } from './sequence.ts';
-import type { StagedFile, StoredFile } from './store.ts';
+import type { Published, StagedFile, StoredFile } from './store.ts';
 import type { VirtualPath } from './virtual-path.ts';
 
 export interface Transfer {
@@ -24,7 +25,14 @@ interface TransferFacts {
 interface UploadFacts extends TransferFacts {
   readonly fileBytesMax: number;
   readonly append: boolean;
-  readonly published: () => void;
+  /** What the file may come to; given back when the upload is over. */
+  readonly claim: UploadClaim;
+  /** Bytes from the start that must stay as they are: only what follows them may be written. */
+  readonly keptBytes: number;
+  /** False where content is kept that the user may not read. */
+  readonly isReadable: boolean;
+  /** Told the name that the file got. Answers its path if that is not the one that was asked for. */
+  readonly published: (name: string) => VirtualPath | undefined;
   /** What the client is told of a failure. */
   readonly answer: (error: unknown) => unknown;
 }
@@ -49,7 +57,7 @@ class TransferRecord {
     return true;
   }
 
-  success(facts: { readonly verdict: Verdict; readonly bytes: number; readonly sha256?: string }): void {
+  success(facts: Pick<RecordFacts, 'verdict' | 'bytes' | 'sha256' | 'stored'>): void {
     this.#write({ outcome: 'done', ...facts });
   }
 
@@ -57,7 +65,7 @@ class TransferRecord {
     this.#write({ outcome: errorCatalogue[error].outcome, verdict: 'aborted', error, bytes });
   }
 
-  #write(facts: Pick<RecordFacts, 'outcome' | 'verdict' | 'bytes' | 'sha256' | 'error'>): void {
+  #write(facts: Pick<RecordFacts, 'outcome' | 'verdict' | 'bytes' | 'sha256' | 'stored' | 'error'>): void {
     this.#facts.journal.record({
       operation: this.#operation,
       path: this.#facts.path,
@@ -85,13 +93,17 @@ export class GuardedUpload implements Upload, Transfer {
   async write(bytes: Buffer, offset: number): Promise<void> {
     await this.#step(async () => {
       const start = this.#facts.append ? this.#staged.sizeBytes : offset;
+      this.#checkKept(start);
       this.#checkSize(start + bytes.length);
+      await this.#facts.claim.cover(Math.max(this.#staged.sizeBytes, start + bytes.length));
       await this.#staged.write(bytes, start);
       this.#receivedBytes += bytes.length;
     });
   }
 
   async read(offset: number, lengthBytes: number): Promise<Buffer> {
+    if (!this.#facts.isReadable)
+      throw new ScpdError('PERMISSION_DENIED', 'read an upload that keeps content');
     return await this.#step(() => this.#staged.read(offset, lengthBytes));
   }
 
@@ -101,7 +113,9 @@ export class GuardedUpload implements Upload, Transfer {
 
   async setAttributes(change: AttributeChange): Promise<void> {
     await this.#step(async () => {
+      this.#checkKept(change.sizeBytes);
       this.#checkSize(change.sizeBytes ?? 0);
+      if (change.sizeBytes !== undefined) await this.#facts.claim.cover(change.sizeBytes);
       await this.#staged.setAttributes(change);
     });
   }
@@ -117,10 +131,11 @@ export class GuardedUpload implements Upload, Transfer {
     }
     if (!this.#record.end(this)) throw new ScpdError('INVALID_HANDLE', 'the upload is over');
     try {
-      const { bytes, sha256 } = await this.#sequence.run(() => this.#staged.publish());
-      this.#facts.published();
-      this.#record.success({ verdict, bytes, sha256 });
+      const { bytes, sha256, name } = await this.#sequence.run(() => this.#publish(verdict));
+      const stored = this.#facts.published(name);
+      this.#record.success({ verdict, bytes, sha256, ...(stored === undefined ? {} : { stored }) });
     } catch (error) {
+      await this.#facts.claim.release();
       this.#record.failure(errorCode(error), this.#receivedBytes);
       throw this.#facts.answer(error);
     }
@@ -129,7 +144,25 @@ export class GuardedUpload implements Upload, Transfer {
   async abort(reason: ErrorCode): Promise<void> {
     if (!this.#record.end(this)) return;
     await this.#sequence.run(() => this.#staged.discard());
+    await this.#facts.claim.release();
     this.#record.failure(reason, this.#receivedBytes);
+  }
+
+  async #publish(verdict: Exclude<Verdict, 'aborted'>): Promise<Published> {
+    const { claim } = this.#facts;
+    try {
+      await claim.cover(this.#staged.sizeBytes); // bytes that were kept count as well
+    } catch (error) {
+      await this.#staged.discard();
+      throw error;
+    }
+    return await this.#staged.publish(({ inode, sha256, name }, look) =>
+      claim.stored({ inode, sha256, verdict, name }, look),
+    );
+  }
+
+  #checkKept(start = this.#facts.keptBytes): void {
+    if (start < this.#facts.keptBytes) throw new ScpdError('PERMISSION_DENIED', 'only appending is allowed');
   }
 
   #checkSize(sizeBytes: number): void {

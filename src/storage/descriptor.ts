@@ -2,9 +2,10 @@
  * Files reached through directory descriptors. `/proc/self/fd/N/name` is openat(2): N is pinned and only `name` is looked
  * up, so no client path ever reaches the kernel. Linux only; `self-check.ts` proves at start that it holds.
  */
-import { closeSync, constants, openSync, readlinkSync, type Stats } from 'node:fs';
+import { closeSync, constants, lstatSync, openSync, readlinkSync, type Stats } from 'node:fs';
 import { encodeName } from '../name-bytes.ts';
-import type { Attributes, FileKind } from '../guard/files.ts';
+import type { FileKind } from '../guard/files.ts';
+import type { StoredAttributes } from '../guard/store.ts';
 
 /** O_PATH is not in `fs.constants`; it is 0o10000000 on every Linux architecture that Node supports. */
 const O_PATH = 0o10000000;
@@ -53,7 +54,13 @@ export function release(descriptor: number): void {
   closeSync(descriptor);
 }
 
-export function attributesOf(stats: Stats): Attributes {
+/** What has the name now; undefined for nothing. Throws host errors. */
+export function lookSync(parent: number, name: string): StoredAttributes | undefined {
+  const stats = lstatSync(at(parent, name), { throwIfNoEntry: false });
+  return stats === undefined ? undefined : attributesOf(stats);
+}
+
+export function attributesOf(stats: Stats): StoredAttributes {
   return {
     kind: kindOf(stats),
     sizeBytes: stats.size,
@@ -61,6 +68,7 @@ export function attributesOf(stats: Stats): Attributes {
     modifiedSeconds: stats.mtimeMs / 1000,
     accessedSeconds: stats.atimeMs / 1000,
     linkCount: stats.nlink,
+    inode: String(stats.ino),
   };
 }
 

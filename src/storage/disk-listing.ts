@@ -3,6 +3,7 @@ import { lstat, type Dir, type Dirent } from 'node:fs';
 import { opendir } from 'node:fs/promises';
 import { promisify } from 'node:util';
 import type { Listing, ListingEntry } from '../guard/files.ts';
+import type { StoredAttributes } from '../guard/store.ts';
 import { reservedName } from '../guard/virtual-path.ts';
 import { decodeName } from '../name-bytes.ts';
 import { at, attributesOf, itself, release } from './descriptor.ts';
@@ -14,7 +15,10 @@ const lstatAsync = promisify(lstat);
 const directoryBufferEntries = 256;
 
 /** @param descriptor of the directory; taken over, also when this throws */
-export async function openListing(descriptor: number, isRoot: boolean): Promise<Listing> {
+export async function openListing(
+  descriptor: number,
+  isRoot: boolean,
+): Promise<Listing<StoredAttributes>> {
   try {
     // Names are bytes: the types know 'buffer' only for readdir.
     const options = { encoding: 'buffer' as BufferEncoding, bufferSize: directoryBufferEntries };
@@ -25,7 +29,7 @@ export async function openListing(descriptor: number, isRoot: boolean): Promise<
   }
 }
 
-class DiskListing implements Listing {
+class DiskListing implements Listing<StoredAttributes> {
   readonly #descriptor: number;
   readonly #directory: Dir;
   readonly #isRoot: boolean;
@@ -36,7 +40,7 @@ class DiskListing implements Listing {
     this.#isRoot = isRoot;
   }
 
-  async read(entriesMax: number): Promise<readonly ListingEntry[]> {
+  async read(entriesMax: number): Promise<readonly ListingEntry<StoredAttributes>[]> {
     for (;;) {
       const names = await this.#readNames(entriesMax);
       if (names.length === 0) return [];
@@ -66,7 +70,7 @@ class DiskListing implements Listing {
   }
 
   /** Undefined for what was removed between the listing and the look. */
-  async #describe(name: string): Promise<ListingEntry | undefined> {
+  async #describe(name: string): Promise<ListingEntry<StoredAttributes> | undefined> {
     try {
       return { name, attributes: attributesOf(await lstatAsync(at(this.#descriptor, name))) };
     } catch (error) {

@@ -17,14 +17,22 @@ import {
 } from 'node:fs';
 import { promisify } from 'node:util';
 import { ScpdError } from '../errors.ts';
-import type { AttributeChange, Attributes, Listing, Space } from '../guard/files.ts';
-import type { Place, StagedFile, StageOptions, Store, StoredFile } from '../guard/store.ts';
+import type { AttributeChange, Listing, Space } from '../guard/files.ts';
+import type {
+  Place,
+  StagedFile,
+  StageOptions,
+  Store,
+  StoredAttributes,
+  StoredFile,
+} from '../guard/store.ts';
 import { isWithin, type VirtualPath } from '../guard/virtual-path.ts';
 import { decodeName, encodeName } from '../name-bytes.ts';
 import {
   at,
   attributesOf,
   itself,
+  lookSync,
   openDirectorySync,
   openFlags,
   readLinkSync,
@@ -95,7 +103,7 @@ interface StoreFacts {
 
 class DiskPlace implements Place {
   readonly path: VirtualPath;
-  readonly attributes: Attributes | undefined;
+  readonly attributes: StoredAttributes | undefined;
   readonly throughLink: boolean;
   readonly #parent: number;
   readonly #name: string;
@@ -110,7 +118,11 @@ class DiskPlace implements Place {
     this.#store = store;
   }
 
-  async list(): Promise<Listing> {
+  look(): StoredAttributes | undefined {
+    return onHostSync(() => lookSync(this.#parent, this.#name));
+  }
+
+  async list(): Promise<Listing<StoredAttributes>> {
     return await openListing(
       onHostSync(() => openDirectorySync(this.#parent, this.#name)),
       this.path === '/',

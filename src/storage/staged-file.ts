@@ -27,12 +27,12 @@ import {
 } from 'node:fs';
 import { createHash, type Hash } from 'node:crypto';
 import { promisify } from 'node:util';
-import { ScpdError } from '../errors.ts';
+import { errorCode, ScpdError } from '../errors.ts';
 import type { AttributeChange, Attributes } from '../guard/files.ts';
-import type { StagedFile } from '../guard/store.ts';
-import { at, attributesOf, duplicateSync, openFlags, release } from './descriptor.ts';
+import type { Published, StagedFile, StageOptions } from '../guard/store.ts';
+import { at, attributesOf, duplicateSync, lookSync, openFlags, release } from './descriptor.ts';
 import type { ChangedDirectories, Durability } from './durability.ts';
-import { onHost } from './errno.ts';
+import { onHost, onHostSync } from './errno.ts';
 import { moveExclusively } from './exclusive-move.ts';
 import { newStagedName, openStagingArea } from './staging-area.ts';
 import { readFully } from './stored-file.ts';
@@ -60,6 +60,7 @@ export interface StagingRequest {
   readonly openOld: (() => Promise<number>) | undefined;
   readonly mode: number;
   readonly exclusive: boolean;
+  readonly otherName: StageOptions['otherName'];
   readonly durability: Durability;
   readonly changed: ChangedDirectories;
 }
@@ -169,19 +170,21 @@ class DiskStagedFile implements StagedFile {
     if (this.#request.durability === 'full') await this.#act(() => syncAsync(this.#descriptor));
   }
 
-  async publish(): Promise<{ readonly bytes: number; readonly sha256: string }> {
+  async publish(note?: Parameters<StagedFile['publish']>[0]): Promise<Published> {
     try {
       if (this.#failure !== undefined) throw this.#failure;
-      const sha256 = await onHost(async () => {
+      const { sha256, name } = await onHost(async () => {
         await this.#copyOld(this.#oldEnd);
         const digest = await this.#digest();
         await this.#applyAttributes();
         if (this.#request.durability === 'full') await syncAsync(this.#descriptor);
-        await this.#moveIntoPlace();
-        return digest;
+        return { sha256: digest, name: await this.#moveIntoPlace() };
       });
+      const { inode } = attributesOf(fstatSync(this.#descriptor));
+      const published = { bytes: this.#reached, sha256, name, inode };
+      await note?.(published, () => onHostSync(() => lookSync(this.#opened.parent, name)));
       await this.#release();
-      return { bytes: this.#reached, sha256 };
+      return published;
     } catch (error) {
       await this.discard();
       throw error;
@@ -268,15 +271,31 @@ class DiskStagedFile implements StagedFile {
     }
   }
 
-  async #moveIntoPlace(): Promise<void> {
+  /** Answers the name that it got. */
+  async #moveIntoPlace(): Promise<string> {
     const { staging, stagedName, parent } = this.#opened;
     const { finalName, exclusive, changed } = this.#request;
     const from = at(staging, stagedName);
-    if (exclusive) {
-      await moveExclusively(from, at(parent, finalName));
-    } else {
-      await renameAsync(from, at(parent, finalName));
-    }
+    let name = finalName;
+    if (exclusive) name = await this.#moveToFreeName(from);
+    else await renameAsync(from, at(parent, finalName));
     changed.add(parent);
+    return name;
+  }
+
+  /** The name itself if it is free, else the first free one of those that may be tried. */
+  async #moveToFreeName(from: string | Buffer): Promise<string> {
+    const { finalName, otherName } = this.#request;
+    let name = finalName;
+    for (let tried = 0; ; tried += 1) {
+      try {
+        await onHost(() => moveExclusively(from, at(this.#opened.parent, name)));
+        return name;
+      } catch (error) {
+        const next = errorCode(error) === 'ALREADY_EXISTS' ? otherName?.(tried) : undefined;
+        if (next === undefined) throw error;
+        name = next;
+      }
+    }
   }
 }

@@ -3,12 +3,13 @@
  * root, so that publishing is one rename. A staged file's name says which process owns it: what belongs to no living
  * process is an orphan of a crash and is swept at start.
  */
-import { constants, mkdirSync, openSync, readdirSync, readFileSync, unlinkSync } from 'node:fs';
+import { constants, mkdirSync, openSync, readdirSync, unlinkSync } from 'node:fs';
 import { randomBytes } from 'node:crypto';
 import { ScpdError, errorCode } from '../errors.ts';
 import { reservedName } from '../guard/virtual-path.ts';
 import { at, itself, openDirectorySync, release } from './descriptor.ts';
 import { hasErrno, onHostSync } from './errno.ts';
+import { isProcessAlive, ownProcess } from './process-identity.ts';
 
 const stagingName = 'staging';
 
@@ -36,7 +37,7 @@ export function openStagingArea(root: number): number {
 
 /** A name for a new staged file of this process. */
 export function newStagedName(): string {
-  return `${process.pid}-${ownStartTicks}-${randomBytes(12).toString('hex')}`;
+  return `${ownProcess}-${randomBytes(12).toString('hex')}`;
 }
 
 /** Removes what dead processes left in a root's staging area. Returns how many files. Throws host errors. */
@@ -46,7 +47,7 @@ export function sweepStagingArea(rootHostPath: string): number {
   try {
     staging = openExisting(root);
     if (staging === undefined) return 0;
-    const orphans = readdirSync(itself(staging)).filter((name) => !hasLivingOwner(name));
+    const orphans = readdirSync(itself(staging)).filter((name) => !isProcessAlive(name));
     for (const name of orphans) unlinkSync(at(staging, name));
     return orphans.length;
   } finally {
@@ -81,22 +82,4 @@ function enterOrMake(parent: number, name: string): number {
     if (!hasErrno(error, 'EEXIST')) throw error; // another session was quicker
   }
   return openDirectorySync(parent, name);
-}
-
-/** A process is told from a later one with the same number by when it started, in clock ticks since boot. */
-function startTicks(pid: string): string | undefined {
-  try {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
-    // proc(5): the second field is the name in parentheses, which may hold anything; the start is field 22.
-    return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19];
-  } catch {
-    return undefined; // no such process
-  }
-}
-
-const ownStartTicks = startTicks('self') ?? '0';
-
-function hasLivingOwner(stagedName: string): boolean {
-  const [pid = '', ticks = ''] = stagedName.split('-');
-  return /^[0-9]+$/.test(pid) && startTicks(pid) === ticks;
 }

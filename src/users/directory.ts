@@ -1,4 +1,5 @@
-/** The users of the configuration and the keys that each may log in with. */
+/** The users of the configuration, the keys that each may log in with, and from where and when. */
+import { Admission } from './admission.ts';
 import { KeyFile } from './key-file.ts';
 import type { KeyFileProblem } from './key-file.ts';
 import type { User } from './user.ts';
@@ -9,9 +10,10 @@ export type { KeyFileProblem } from './key-file.ts';
 export interface UserDirectory {
   /**
    * The user that may log in with this key, or undefined. `publicKeyBlob` is the key as it stands on the wire (RFC 4253,
-   * section 6.6) and has not been parsed. Never throws for what a peer sent.
+   * section 6.6) and has not been parsed. `address` is the client's; without one, only a user who may come from anywhere
+   * is found. Never throws for what a peer sent.
    */
-  find(userName: string, publicKeyBlob: Buffer): Promise<User | undefined>;
+  find(userName: string, publicKeyBlob: Buffer, address?: string): Promise<User | undefined>;
 }
 
 export interface UserEntry {
@@ -35,18 +37,24 @@ export function createUserDirectory(
   const accounts = new Map<string, Account>();
   for (const { user, authorizedKeysFile } of entries) {
     const keyFile = new KeyFile(authorizedKeysFile, (problem) => report({ ...problem, userName: user.name }));
-    accounts.set(user.name, { user: Object.freeze({ ...user }), keyFile });
+    accounts.set(user.name, {
+      user: Object.freeze({ ...user }),
+      keyFile,
+      admission: new Admission(user),
+    });
   }
   // Whoever does not exist takes the same way over the same kind of file as whoever does, and is never let in.
   const nobody: Account = {
     user: undefined,
     keyFile: new KeyFile(entries[0]?.authorizedKeysFile ?? '/dev/null', () => undefined),
+    admission: new Admission({}),
   };
   return {
-    async find(userName, publicKeyBlob) {
-      const account = accounts.get(userName) ?? nobody;
-      const allowed = await account.keyFile.allows(publicKeyBlob);
-      return allowed ? account.user : undefined;
+    async find(userName, publicKeyBlob, address = '') {
+      const { user, keyFile, admission } = accounts.get(userName) ?? nobody;
+      const isAuthorized = await keyFile.allows(publicKeyBlob);
+      const isAdmitted = admission.allowsAddress(address) && admission.allowsTime(new Date());
+      return isAuthorized && isAdmitted ? user : undefined;
     },
   };
 }
@@ -54,4 +62,5 @@ export function createUserDirectory(
 interface Account {
   readonly user: User | undefined;
   readonly keyFile: KeyFile;
+  readonly admission: Admission;
 }

@@ -1,15 +1,30 @@
 /** Who may log in, and who did. Plain frozen facts; nothing here acts. */
 
-/** A named rule set; what each allows stands in `guard/access.ts`. */
-export type Preset = 'full' | 'read-only' | 'drop-box';
+import type { Rule, OnConflict, Preset } from './rule.ts';
+import type { TimeWindow } from './time-window.ts';
+
+export type { Preset } from './rule.ts';
 
 export interface User {
   readonly name: string;
   /** Host path of the directory that this user sees as "/". Never shown to a client. */
   readonly root: string;
-  readonly preset: Preset;
+  /** The preset that the configuration names, if any. It is the only rule of a user without `rules`. */
+  readonly preset?: Preset;
+  /** In the order in which they are asked, those of the user's roles last. */
+  readonly rules?: readonly Rule[];
   /** Largest file that this user may store, in bytes. */
   readonly fileBytesMax: number;
+  /** What this user may store in all, in bytes and in entries of any kind. */
+  readonly quota?: { readonly bytesMax?: number; readonly filesMax?: number };
+  /** How long an upload counts as the user's own in later sessions. Without it: only in the session that made it. */
+  readonly ownershipMs?: number;
+  /** Where a rule says nothing: what becomes of an upload whose name is taken. Without it: `refuse`. */
+  readonly onConflict?: OnConflict;
+  /** Lists of networks (the user's, and one for each role): the client's address must be in one of each list. */
+  readonly networks?: readonly (readonly string[])[];
+  /** Lists of time windows, alike: the login must come in one of each list. */
+  readonly hours?: readonly (readonly TimeWindow[])[];
 }
 
 /** One authenticated connection: the user, the key that proved it, and the peer. */

@@ -2,6 +2,7 @@ import t from 'tap';
 import { ConfigError } from '../../src/config/config-error.ts';
 import { loadConfig } from '../../src/config/load.ts';
 import { generateHostKey } from '../../src/ssh/host-keys.ts';
+import type { Preset } from '../../src/users/user.ts';
 import { makePlace, soundSettings } from '../support/config-place.ts';
 
 async function problemsOf(file: string): Promise<readonly string[]> {
@@ -12,6 +13,18 @@ async function problemsOf(file: string): Promise<readonly string[]> {
     if (error instanceof ConfigError) return error.problems;
     throw error;
   }
+}
+
+/** What a user with nothing but a preset may do, and where the one rule stands. */
+function rightsOf(preset: Preset, place: string, key: string): object {
+  return {
+    preset,
+    rules: [{ place, key, path: '/**', preset, allow: [], deny: [] }],
+    onConflict: 'refuse',
+    ownershipMs: 600_000,
+    networks: [],
+    hours: [],
+  };
 }
 
 t.test('a sound configuration becomes absolute paths, bytes and defaults, all frozen', async (t) => {
@@ -41,11 +54,21 @@ t.test('a sound configuration becomes absolute paths, bytes and defaults, all fr
   });
   t.same(config.users, [
     {
-      user: { name: 'alice', root: place.path('data/alice'), preset: 'full', fileBytesMax: 1024 ** 4 },
+      user: {
+        name: 'alice',
+        root: place.path('data/alice'),
+        fileBytesMax: 1024 ** 4,
+        ...rightsOf('full', `${config.path}:19:17`, 'users.alice.preset'),
+      },
       authorizedKeysFile: place.path('keys/alice'),
     },
     {
-      user: { name: 'bob', root: place.path('data/bob'), preset: 'read-only', fileBytesMax: 50 * 1024 ** 3 },
+      user: {
+        name: 'bob',
+        root: place.path('data/bob'),
+        fileBytesMax: 50 * 1024 ** 3,
+        ...rightsOf('read-only', `${config.path}:24:17`, 'users.bob.preset'),
+      },
       authorizedKeysFile: place.path('keys/alice'),
     },
   ]);
@@ -93,7 +116,7 @@ t.test('five broken configurations and what the operator reads', async (t) => {
         'config/scpd.json:2:14 listen[0].port: expected a whole number from 0 to 65535, got nothing',
         'config/scpd.json:2:37 listen[0].prot: unknown key "prot"; did you mean "port"?',
         'config/scpd.json:4:17 durability: expected one of "full", "none", got "ful"; did you mean "full"?',
-        'config/scpd.json:6:23 users.alice.preset: expected one of "full", "read-only", "drop-box", got nothing',
+        'config/scpd.json:6:23 users.alice.preset: expected one of "full", "read-only", "drop-box" (or rules, or roles), got nothing',
         'config/scpd.json:6:85 users.alice.prest: unknown key "prest"; did you mean "preset"?',
       ],
     ],

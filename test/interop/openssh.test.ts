@@ -246,7 +246,7 @@ t.test('both scp protocols: several sources, -d, -q, -v', { skip }, async (t) =>
 });
 
 t.test('a box that partners drop into', { skip }, async (t) => {
-  const server = await startServer(t, { users: { acme: { preset: 'drop-box' } } });
+  const server = await startServer(t, { users: { acme: { preset: 'drop-box', ownershipMinutes: 0 } } });
   const place = makePlace(t);
   writeFileSync(join(place, 'offer'), 'first');
   for (const protocol of ['scp', 'sftp'] as const) {

@@ -1,0 +1,26 @@
+/**
+ * Names for uploads whose own name is taken: `report.pdf` becomes `report.1.pdf`, then `report.2.pdf`. The end of the name
+ * stays, because what picks up the files goes by it (`*.pdf`, `*.tar.gz`), and so do the name filters of rules. After
+ * the numbers come words of chance, so that a box full of one name never makes an upload slow.
+ */
+import { randomBytes } from 'node:crypto';
+import { conflictNamesMax, nameBytesMax } from '../limits.ts';
+import { encodeName } from '../name-bytes.ts';
+
+/** The name to try after `tried` others; undefined when it is time to give up. */
+export function conflictName(name: string, tried: number): string | undefined {
+  if (tried >= conflictNamesMax + 3) return undefined;
+  const mark = tried < conflictNamesMax ? String(tried + 1) : randomBytes(8).toString('hex');
+  const [stem, end] = split(name);
+  const tail = `.${mark}${end}`;
+  let start = Array.from(stem);
+  while (start.length > 1 && encodeName(start.join('') + tail).length > nameBytesMax)
+    start = start.slice(0, -1);
+  return start.join('') + tail;
+}
+
+/** `backup.tar.gz` → `backup`, `.tar.gz`. A dot at the start begins no ending. */
+function split(name: string): readonly [stem: string, end: string] {
+  const end = /(?<=.)(?:\.tar)?\.[^.]{1,16}$/su.exec(name)?.[0] ?? '';
+  return [name.slice(0, name.length - end.length), end];
+}

@@ -1,0 +1,102 @@
+/**
+ * What the guard needs from whoever remembers what is stored; `catalog/` implements it. A change of the tree is claimed
+ * before it is made, with the most that it may come to hold, and closed afterwards by what is found on the disk then. So
+ * no two changes can together exceed a quota, and a crash in between leaves a claim that says where to look.
+ */
+import type { Verdict } from '../audit/record.ts';
+import type { StoredAttributes } from './store.ts';
+import type { VirtualPath } from './virtual-path.ts';
+
+/** How much a user may store. `files` are entries of any kind: files, directories and links. */
+export interface Quota {
+  /** Without it as many as there is room for. */
+  readonly bytesMax?: number;
+  readonly filesMax?: number;
+}
+
+/** What a user has stored. */
+export interface Usage {
+  readonly bytes: number;
+  readonly files: number;
+  /** What uploads under way may still add. */
+  readonly reservedBytes: number;
+  readonly reservedFiles: number;
+}
+
+export interface ClaimRequest {
+  readonly path: VirtualPath;
+  /** The new name in a rename. */
+  readonly target?: VirtualPath;
+  /**
+   * The size that the file at `path` may have afterwards. What the user has stored under this name is counted in, so
+   * that an overwrite claims only what it adds. 0 for everything that is no file.
+   */
+  readonly bytes: number;
+  /** Whether there will be an entry at `path` where there may be none now. */
+  readonly creates: boolean;
+  /** Whether what is made never takes the place of what is there: then nothing of that is counted in. */
+  readonly apart?: boolean;
+}
+
+/** What is known of a file's content besides what the disk tells. */
+export interface Content {
+  /** Of the file that was received: what stands under the name by now may be another one. */
+  readonly inode: string;
+  readonly sha256: string;
+  readonly verdict: Exclude<Verdict, 'aborted'> | null;
+  /** The name that it got, where that is not the last component of the claimed path. */
+  readonly name?: string;
+}
+
+/** Looks at what stands under the name now. Synchronous, so that nothing comes between the look and the note of it. */
+export type Look = () => StoredAttributes | undefined;
+
+/** A change under way. Exactly one of the calls that end it, once; each gives back what was claimed and not used. */
+export interface Claim {
+  /** Claims another size, the whole of it. False, and nothing changed, if the quota does not allow it. */
+  resize(bytes: number): Promise<boolean>;
+  /** Ends: something was made at the path. */
+  made(look: Look, content?: Content): Promise<void>;
+  /** Ends: what was at the path, and all below it, was removed. */
+  removed(look: Look): Promise<void>;
+  /** Ends: mode or times were changed. @param before what was there */
+  changed(look: Look, before: StoredAttributes): Promise<void>;
+  /**
+   * Ends: what was at the path, and all below it, was moved.
+   * @param look at where it was moved to @param to where that is, if it is not the target
+   */
+  moved(look: Look, to?: VirtualPath): Promise<void>;
+  /** Ends: nothing was changed. */
+  release(): Promise<void>;
+}
+
+/** What is stored under a path, as far as it is known. */
+export interface KnownEntry extends Pick<StoredAttributes, 'kind' | 'sizeBytes' | 'inode'> {
+  readonly modifiedMs: number;
+  /** Who stored it; null for what nobody sent through scpd into a root of several users. */
+  readonly user: string | null;
+  /** Hex; null for what was found on the disk and never hashed, and for directories and links. */
+  readonly sha256: string | null;
+  readonly verdict: Exclude<Verdict, 'aborted'> | null;
+}
+
+/** One user in one root. */
+export interface Ledger {
+  /** Undefined if the quota does not allow it. */
+  claim(request: ClaimRequest): Promise<Claim | undefined>;
+  usage(): Promise<Usage>;
+  entryAt(path: VirtualPath): Promise<KnownEntry | undefined>;
+}
+
+/** Whether an entry still tells of what is on the disk: then its hash is that of the file. */
+export function isCurrent(entry: KnownEntry, found: StoredAttributes): boolean {
+  if (entry.kind !== found.kind || entry.inode !== found.inode) return false;
+  // Of a directory these change with its entries.
+  if (entry.kind !== 'file') return true;
+  return entry.sizeBytes === found.sizeBytes && entry.modifiedMs === modifiedMsOf(found);
+}
+
+/** In whole microseconds, so that it is the same number whichever way it was computed. */
+export function modifiedMsOf(found: Pick<StoredAttributes, 'modifiedSeconds'>): number {
+  return Math.round(found.modifiedSeconds * 1e6) / 1e3;
+}

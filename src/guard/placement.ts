@@ -1,0 +1,163 @@
+/** Where something new may be put, and under which name: for uploads and for what is moved. */
+import { ScpdError, errorCode } from '../errors.ts';
+import type { Access, Verb } from './access.ts';
+import { conflictName } from './conflict-name.ts';
+import type { UploadOptions } from './files.ts';
+import type { Place, StageOptions, Store } from './store.ts';
+import { baseName, childPath, parentPath, type VirtualPath } from './virtual-path.ts';
+
+export interface UploadPlan extends StageOptions {
+  /** The content that is there must stay; more may follow it. */
+  readonly onlyAppends: boolean;
+}
+
+/** What the rules say of putting something at a place, as asked and where links led. */
+class Target {
+  readonly access: Access;
+  readonly place: Place;
+  readonly #path: VirtualPath;
+  readonly mayOverwrite: boolean;
+
+  constructor(access: Access, place: Place, path: VirtualPath) {
+    this.access = access;
+    this.place = place;
+    this.#path = path;
+    this.mayOverwrite = this.may('overwrite');
+  }
+
+  may(verb: Verb): boolean {
+    return this.access.allows(verb, this.#path) && this.access.allows(verb, this.place.path);
+  }
+
+  require(verb: Verb): void {
+    if (!this.may(verb)) throw new ScpdError('PERMISSION_DENIED', `${verb} ${this.place.path}`);
+  }
+
+  requireSize(sizeBytes: number): void {
+    this.access.checkSize(sizeBytes, this.#path, this.place.path);
+  }
+
+  /** Whether a file that is new here gets another name if its own is taken. */
+  get givesWay(): boolean {
+    return !this.mayOverwrite && this.access.onConflict(this.place.path) === 'rename';
+  }
+
+  get isTakenByFile(): boolean {
+    return this.place.attributes?.kind === 'file';
+  }
+}
+
+/**
+ * How an upload is to be staged. A new file needs `create`, an existing one `overwrite`; `append` will do for that if its
+ * content is kept, and then holds for every byte of it. Throws what the client is to hear.
+ * @param path as the client wrote it; the rules are asked about it, and about where it led
+ */
+export function planUpload(
+  access: Access,
+  place: Place,
+  { path, ...options }: UploadOptions & { readonly path: VirtualPath },
+): UploadPlan {
+  const target = new Target(access, place, path);
+  const mayAppend = options.existing === 'modify' && target.may('append');
+  const givesWay = target.givesWay && !mayAppend && !place.throughLink;
+  const isTaken = givesWay && target.isTakenByFile && options.missing === 'create' && target.may('create');
+  if (place.attributes !== undefined && !isTaken) return planReplacement(target, options, mayAppend);
+  if (options.missing === 'refuse' || place.throughLink) throw new ScpdError('NOT_FOUND');
+  target.require('create');
+  return {
+    keepContent: false,
+    apart: isTaken,
+    exclusive: options.existing === 'refuse' || !target.mayOverwrite,
+    otherName: givesWay ? otherNames(access, place.path) : undefined,
+    newFileMode: options.newFileMode,
+    onlyAppends: false,
+  };
+}
+
+function planReplacement(
+  target: Target,
+  { existing, newFileMode }: UploadOptions,
+  mayAppend: boolean,
+): UploadPlan {
+  const kind = target.place.attributes?.kind;
+  if (kind === 'directory') throw new ScpdError('IS_A_DIRECTORY');
+  if (kind !== 'file') throw new ScpdError('NOT_A_REGULAR_FILE');
+  if (existing === 'refuse') throw new ScpdError('ALREADY_EXISTS');
+  if (!mayAppend) target.require('overwrite');
+  const onlyAppends = !target.mayOverwrite;
+  return { keepContent: existing === 'modify', exclusive: false, newFileMode, onlyAppends };
+}
+
+export interface Move {
+  readonly access: Access;
+  readonly store: Store;
+  /** What the client wrote. */
+  readonly from: VirtualPath;
+  readonly to: VirtualPath;
+  readonly replace: boolean;
+}
+
+/**
+ * Moves a file, link or directory. The caller has asked for `rename` at the source; the target needs `create` (a directory
+ * `mkdir`), or `overwrite` where something is there. Answers where it is now. Throws what the client is to hear.
+ */
+export async function move(source: Place, place: Place, request: Move): Promise<VirtualPath> {
+  const target = new Target(request.access, place, request.to);
+  const givesWay = target.givesWay && source.attributes?.kind !== 'directory';
+  const isTaken = givesWay && target.isTakenByFile;
+  requireMove(source, target, { ...request, isTaken });
+  if (isTaken) return await moveToFreeName(source, place, request);
+  try {
+    // What was not there when we looked may be there now; only who may overwrite may replace it.
+    await source.moveTo(place, { replace: request.replace && target.mayOverwrite });
+    return place.path;
+  } catch (error) {
+    if (!givesWay || errorCode(error) !== 'ALREADY_EXISTS') throw error;
+    return await moveToFreeName(source, place, request);
+  }
+}
+
+/** Throws what the rules have against it. */
+function requireMove(
+  source: Place,
+  target: Target,
+  { access, from, to, replace, isTaken }: Move & { readonly isTaken: boolean },
+): void {
+  const { kind, sizeBytes = 0 } = source.attributes ?? {};
+  if (target.place.attributes === undefined || isTaken)
+    target.require(kind === 'directory' ? 'mkdir' : 'create');
+  else if (replace) target.require('overwrite');
+  else throw new ScpdError('ALREADY_EXISTS');
+  if (kind === 'directory') {
+    access.checkTree(from, to);
+    access.checkTree(source.path, target.place.path);
+  } else target.requireSize(sizeBytes);
+}
+
+async function moveToFreeName(source: Place, target: Place, { access, store }: Move): Promise<VirtualPath> {
+  const nameAfter = otherNames(access, target.path);
+  for (let tried = 0; ; tried += 1) {
+    const name = nameAfter(tried);
+    if (name === undefined) throw new ScpdError('ALREADY_EXISTS');
+    const place = await store.locate(childPath(parentPath(target.path), name), { follow: false });
+    try {
+      if (place.attributes !== undefined) continue;
+      await source.moveTo(place, { replace: false });
+      return place.path;
+    } catch (error) {
+      if (errorCode(error) !== 'ALREADY_EXISTS') throw error;
+    } finally {
+      place.close();
+    }
+  }
+}
+
+/** Names to try after the one that is taken, as far as the rules allow them. */
+function otherNames(access: Access, path: VirtualPath): (tried: number) => string | undefined {
+  return (tried) => {
+    const name = conflictName(baseName(path), tried);
+    return name !== undefined && access.allows('create', childPath(parentPath(path), name))
+      ? name
+      : undefined;
+  };
+}

@@ -1,0 +1,263 @@
+/**
+ * How much a user may still store: the one place in which the guard asks. A quota is what the ledger keeps; the floor is
+ * what must stay free on the file system, for everyone.
+ *
+ * A user with a quota is refused while the ledger can't be used: otherwise the quota would not hold. Everybody else is
+ * served, because what the ledger knows can be made again from the disk; the failure is reported.
+ */
+import { ScpdError } from '../errors.ts';
+import { quotaStepBytes } from '../limits.ts';
+import type { Space } from './files.ts';
+import {
+  isCurrent,
+  type Claim,
+  type ClaimRequest,
+  type Content,
+  type KnownEntry,
+  type Ledger,
+  type Look,
+  type Quota,
+  type Usage,
+} from './ledger.ts';
+import type { Place, StagedFile, StageOptions, Store, StoredAttributes } from './store.ts';
+import { rootPath, type VirtualPath } from './virtual-path.ts';
+
+export interface QuotaKeeperOptions {
+  readonly ledger: Ledger;
+  readonly quota: Quota;
+  /** What uploads must leave free on their file system. */
+  readonly freeBytesMin: number;
+  /** Told of each failure of the ledger. */
+  readonly onFailure: (error: unknown) => void;
+}
+
+const unused: Usage = { bytes: 0, files: 0, reservedBytes: 0, reservedFiles: 0 };
+
+/** A ledger that keeps nothing: nobody has a quota then. */
+export const noLedger: Ledger = {
+  claim: async () => noClaim,
+  usage: async () => unused,
+  entryAt: async () => undefined,
+};
+
+const noClaim: Claim = {
+  resize: async () => true,
+  made: async () => undefined,
+  removed: async () => undefined,
+  changed: async () => undefined,
+  moved: async () => undefined,
+  release: async () => undefined,
+};
+
+/** Keeps one user, in one session, within the quota. */
+export class QuotaKeeper {
+  readonly #options: QuotaKeeperOptions;
+
+  constructor(options: QuotaKeeperOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Makes something that is no upload. Throws QUOTA_EXCEEDED, and what `act` throws, as do the other changes.
+   * @param facts.known of a file that gets a second name: that counts like a copy
+   */
+  async making(
+    place: Place,
+    { bytes, known }: { readonly bytes: number; readonly known?: KnownEntry | undefined },
+    act: () => Promise<void>,
+  ): Promise<void> {
+    const content = known?.sha256 ? { ...known, sha256: known.sha256 } : undefined;
+    await this.#change({ path: place.path, bytes, creates: true, apart: true }, act, (claim) =>
+      claim.made(() => place.look(), content),
+    );
+  }
+
+  async removing(place: Place, act: () => Promise<void>): Promise<void> {
+    await this.#change({ path: place.path, bytes: 0, creates: false }, act, (claim) =>
+      claim.removed(() => place.look()),
+    );
+  }
+
+  /** Changes mode or times. */
+  async changing(
+    { place, attributes }: { readonly place: Place; readonly attributes: StoredAttributes },
+    act: () => Promise<void>,
+  ): Promise<void> {
+    await this.#change({ path: place.path, bytes: 0, creates: false }, act, (claim) =>
+      claim.changed(() => place.look(), attributes),
+    );
+  }
+
+  /** @param act answers where it was moved to */
+  async moving(place: Place, target: Place, act: () => Promise<VirtualPath>): Promise<VirtualPath> {
+    const request = { path: place.path, target: target.path, bytes: 0, creates: false };
+    return await this.#change(request, act, (claim, stored) => claim.moved(() => target.look(), stored));
+  }
+
+  /**
+   * Stages an upload, with a claim on what it will need: what the client has declared, else step by step. Throws
+   * QUOTA_EXCEEDED, or NO_SPACE where the file system has no room for it above the floor.
+   */
+  async staging(
+    place: Place,
+    plan: StageOptions,
+    { store, declaredBytes = 0 }: { readonly store: Store; readonly declaredBytes?: number | undefined },
+  ): Promise<{ readonly staged: StagedFile; readonly claim: UploadClaim }> {
+    await this.#checkSpace(store, declaredBytes);
+    const request = { path: place.path, bytes: declaredBytes, creates: true, apart: plan.exclusive };
+    const claim = await this.#claim(request);
+    try {
+      const staged = await place.stage(plan);
+      const grow = async (sizeBytes: number): Promise<number> => {
+        if (this.#options.freeBytesMin > 0) await this.#checkSpace(store, quotaStepBytes);
+        return await this.#grow(claim, sizeBytes);
+      };
+      const end: UploadClaimFacts['end'] = (note) => this.#end(() => note(claim));
+      return { staged, claim: new UploadClaim(declaredBytes, { grow, end }) };
+    } catch (error) {
+      await this.#end(() => claim.release());
+      throw error;
+    }
+  }
+
+  /** What of a file system is there for this user. */
+  async space(found: Space): Promise<Space> {
+    const { quota, freeBytesMin } = this.#options;
+    const aboveFloor = Math.max(0, found.availableBytes - freeBytesMin);
+    if (quota.bytesMax === undefined && quota.filesMax === undefined)
+      return { ...found, availableBytes: aboveFloor };
+    const usage = await this.#ask(() => this.#options.ledger.usage(), unused);
+    const leftBytes = left(quota.bytesMax, usage.bytes + usage.reservedBytes);
+    const leftFiles = left(quota.filesMax, usage.files + usage.reservedFiles);
+    return {
+      blockBytes: found.blockBytes,
+      totalBytes: Math.min(found.totalBytes, quota.bytesMax ?? Infinity),
+      freeBytes: Math.min(found.freeBytes, leftBytes),
+      availableBytes: Math.min(aboveFloor, leftBytes),
+      totalFiles: Math.min(found.totalFiles, quota.filesMax ?? Infinity),
+      freeFiles: Math.min(found.freeFiles, leftFiles),
+    };
+  }
+
+  /** What is known of a stored file, if it is still what is there. */
+  async known(path: VirtualPath, found: StoredAttributes): Promise<KnownEntry | undefined> {
+    try {
+      const entry = await this.#options.ledger.entryAt(path);
+      return entry !== undefined && isCurrent(entry, found) ? entry : undefined;
+    } catch (error) {
+      this.#options.onFailure(error);
+      return undefined;
+    }
+  }
+
+  /** A change between a claim and the note of what became of it. */
+  async #change<T>(
+    request: ClaimRequest,
+    act: () => Promise<T>,
+    note: (claim: Claim, done: T) => Promise<void>,
+  ): Promise<T> {
+    const claim = await this.#claim(request);
+    let done: T;
+    try {
+      done = await act();
+    } catch (error) {
+      await this.#end(() => claim.release());
+      throw error;
+    }
+    await this.#end(() => note(claim, done));
+    return done;
+  }
+
+  async #claim(request: ClaimRequest): Promise<Claim> {
+    const claim = await this.#ask(() => this.#options.ledger.claim(request), noClaim);
+    if (claim === undefined) throw new ScpdError('QUOTA_EXCEEDED', request.path);
+    return claim;
+  }
+
+  /** Claims ahead if there is room, else just what is needed. Answers the size that is granted. */
+  async #grow(claim: Claim, sizeBytes: number): Promise<number> {
+    const aheadBytes = Math.ceil(sizeBytes / quotaStepBytes) * quotaStepBytes;
+    if (await this.#ask(() => claim.resize(aheadBytes), true)) return aheadBytes;
+    if (await this.#ask(() => claim.resize(sizeBytes), true)) return sizeBytes;
+    throw new ScpdError('QUOTA_EXCEEDED');
+  }
+
+  /** Uploads grow on the file system of the root, wherever they are to go. */
+  async #checkSpace(store: Store, neededBytes: number): Promise<void> {
+    const { freeBytesMin } = this.#options;
+    if (freeBytesMin === 0 && neededBytes < quotaStepBytes) return; // the disk itself will say
+    const root = await store.locate(rootPath, { follow: false });
+    try {
+      const { availableBytes } = await root.space();
+      if (availableBytes - neededBytes < freeBytesMin) throw new ScpdError('NO_SPACE', 'below freeSpaceMin');
+    } finally {
+      root.close();
+    }
+  }
+
+  /** Asks the ledger; if it fails, a user without a quota goes on as if it had answered `otherwise`. */
+  async #ask<T>(ask: () => Promise<T>, otherwise: T): Promise<T> {
+    try {
+      return await ask();
+    } catch (error) {
+      this.#options.onFailure(error);
+      const { bytesMax, filesMax } = this.#options.quota;
+      if (bytesMax === undefined && filesMax === undefined) return otherwise;
+      throw new ScpdError('STORAGE_FAILED', 'the catalog, without which quotas can not be kept', {
+        cause: error,
+      });
+    }
+  }
+
+  /** Notes what became of a claim. It is done on the disk: a failure can't undo it, and a later start will find it. */
+  async #end(note: () => Promise<void>): Promise<void> {
+    try {
+      await note();
+    } catch (error) {
+      this.#options.onFailure(error);
+    }
+  }
+}
+
+/** For whoever has no ledger: nothing is counted and nothing refused. */
+export const noQuota = new QuotaKeeper({
+  ledger: noLedger,
+  quota: {},
+  freeBytesMin: 0,
+  onFailure: () => undefined,
+});
+
+interface UploadClaimFacts {
+  readonly grow: (sizeBytes: number) => Promise<number>;
+  readonly end: (note: (claim: Claim) => Promise<void>) => Promise<void>;
+}
+
+/** What an upload may come to hold. Exactly one of `stored` and `release`, once. */
+export class UploadClaim {
+  readonly #facts: UploadClaimFacts;
+  #grantedBytes: number;
+
+  constructor(grantedBytes: number, facts: UploadClaimFacts) {
+    this.#grantedBytes = grantedBytes;
+    this.#facts = facts;
+  }
+
+  /** To be called before the file has this size. Throws QUOTA_EXCEEDED or NO_SPACE. */
+  async cover(sizeBytes: number): Promise<void> {
+    if (sizeBytes > this.#grantedBytes) this.#grantedBytes = await this.#facts.grow(sizeBytes);
+  }
+
+  /** Notes the file that stands under its name now. Never throws. */
+  async stored(published: Content, look: Look): Promise<void> {
+    await this.#facts.end((claim) => claim.made(look, published));
+  }
+
+  /** Gives everything back. Never throws. */
+  async release(): Promise<void> {
+    await this.#facts.end((claim) => claim.release());
+  }
+}
+
+function left(max: number | undefined, used: number): number {
+  return max === undefined ? Infinity : Math.max(0, max - used);
+}

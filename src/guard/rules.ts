@@ -1,0 +1,164 @@
+/**
+ * Decisions: which rule decides about a path, and what it says of a verb. The first rule whose pattern matches decides
+ * about all verbs; `deny` beats `allow` and the preset within a rule; where no rule matches, the answer is no. Pure, so
+ * that `scpd explain` and the door itself can't differ.
+ */
+import type { Rule, Verb } from '../users/rule.ts';
+import type { User } from '../users/user.ts';
+import { namePattern, PathPattern, type NamePattern } from './glob.ts';
+import { presetRights, type Rights } from './presets.ts';
+import { baseName, componentsOf, reservedName, type VirtualPath } from './virtual-path.ts';
+
+/** A rule, ready to be asked. */
+export interface CompiledRule extends Rights {
+  readonly facts: Rule;
+  readonly path: PathPattern;
+  readonly names: {
+    readonly allow: readonly NamePattern[] | undefined;
+    readonly deny: readonly NamePattern[];
+  };
+}
+
+/**
+ * Why it is yes or no:
+ * - `reserved`: our own area, which no rule can open.
+ * - `root`: the root itself can be looked at, but not removed, renamed or replaced.
+ * - `rule-directory`: the directory that a rule is about is no secret to whom the rule lets in.
+ * - `allowed`, `own`: the rule allows it; `own`: on what the user made itself, as this is.
+ * - `denied`: the rule's `deny` names it. `not-allowed`: nothing in the rule does. `not-own`: only for what is one's own.
+ * - `name`: the rule's `names` don't let such a name be made.
+ * - `no-rule`: no rule matches.
+ */
+export type Reason =
+  | 'reserved'
+  | 'root'
+  | 'rule-directory'
+  | 'allowed'
+  | 'own'
+  | 'denied'
+  | 'not-allowed'
+  | 'not-own'
+  | 'name'
+  | 'no-rule';
+
+export interface Decision {
+  readonly allowed: boolean;
+  readonly reason: Reason;
+  /** The rule that decided, if it was one. */
+  readonly rule?: CompiledRule;
+}
+
+/** Verbs that give a file its name or its content. */
+const fileMaking: ReadonlySet<Verb> = new Set(['create', 'overwrite', 'append', 'symlink']);
+
+const compiled = new WeakMap<User, readonly CompiledRule[]>();
+
+/** A user's rules in the order in which they are asked. Throws GlobError. */
+export function rulesOf(user: User): readonly CompiledRule[] {
+  const known = compiled.get(user);
+  if (known !== undefined) return known;
+  const rules = (user.rules ?? [presetRule(user)]).map(compileRule);
+  compiled.set(user, rules);
+  return rules;
+}
+
+function presetRule({ preset }: User): Rule {
+  return { place: '', key: 'preset', path: '/**', allow: [], deny: [], ...(preset && { preset }) };
+}
+
+function compileRule(facts: Rule): CompiledRule {
+  const preset = facts.preset === undefined ? undefined : presetRights[facts.preset];
+  const isKept = (verb: Verb): boolean => !facts.deny.includes(verb);
+  return {
+    facts,
+    path: new PathPattern(facts.path),
+    all: new Set([...(preset?.all ?? []), ...facts.allow].filter(isKept)),
+    own: new Set([...(preset?.own ?? [])].filter(isKept)),
+    blind: preset?.blind ?? false,
+    names: {
+      allow: facts.names?.allow?.map(namePattern),
+      deny: (facts.names?.deny ?? []).map(namePattern),
+    },
+  };
+}
+
+/** The rule that decides about a path. */
+export function ruleFor(rules: readonly CompiledRule[], path: VirtualPath): CompiledRule | undefined {
+  return rules.find((rule) => rule.path.matches(path));
+}
+
+/** @param isOwn whether the user made what is at `path` itself */
+export function decide(
+  rules: readonly CompiledRule[],
+  { verb, path, isOwn }: { readonly verb: Verb; readonly path: VirtualPath; readonly isOwn: boolean },
+): Decision {
+  if (componentsOf(path)[0] === reservedName) return { allowed: false, reason: 'reserved' };
+  const rule = ruleFor(rules, path);
+  if (path === '/') return decideOnRoot(verb, rule);
+  if (rule === undefined) return { allowed: false, reason: 'no-rule' };
+  if (rule.facts.deny.includes(verb)) return { allowed: false, reason: 'denied', rule };
+  if (!nameMayBeMade(rule, verb, baseName(path))) return { allowed: false, reason: 'name', rule };
+  if (rule.all.has(verb)) return { allowed: true, reason: 'allowed', rule };
+  if (rule.own.has(verb)) {
+    if (isOwn) return { allowed: true, reason: 'own', rule };
+    if (verb !== 'stat' || !isDirectoryOf(rule, path)) return { allowed: false, reason: 'not-own', rule };
+    return { allowed: true, reason: 'rule-directory', rule };
+  }
+  return { allowed: false, reason: 'not-allowed', rule };
+}
+
+/**
+ * Whether the rules let a whole directory be moved. What lies in it is not looked at: whatever it might be, each rule that
+ * could decide about something below one of the ends must allow the move. So a rule for something below a directory
+ * that allows less, or a rule with a pattern such as `/**\/*.key`, keeps the directory where it is.
+ */
+export function mayMoveTree(rules: readonly CompiledRule[], from: VirtualPath, to: VirtualPath): boolean {
+  const [source, target] = [rulesBelow(rules, from), rulesBelow(rules, to)];
+  if (source === undefined || target === undefined) return false;
+  const [only] = source;
+  // Where one rule decides about both ends, everything below is already what the rule lets be there.
+  if (source.length === 1 && target.length === 1 && only === target[0]) {
+    // A directory of a blind user's own counts with all that is in it: nobody else sees a name there.
+    const byOwnership = only?.blind === true && only.own.has('rename');
+    return only?.all.has('rename') === true || byOwnership;
+  }
+  return (
+    source.every((rule) => rule.all.has('rename')) &&
+    target.every((rule) => rule.all.has('create') && rule.all.has('mkdir') && !isSelective(rule))
+  );
+}
+
+/** The rules that may decide about something below a directory; undefined if there may be something without a rule. */
+function rulesBelow(rules: readonly CompiledRule[], directory: VirtualPath): CompiledRule[] | undefined {
+  const found: CompiledRule[] = [];
+  for (const rule of rules) {
+    if (rule.path.mayMatchBelow(directory)) found.push(rule);
+    if (rule.path.coversBelow(directory)) return found;
+  }
+  return undefined;
+}
+
+function isSelective({ facts }: CompiledRule): boolean {
+  return facts.names !== undefined || facts.fileBytesMax !== undefined;
+}
+
+/** The root can't be removed, renamed or replaced; that it exists is no secret. */
+function decideOnRoot(verb: Verb, rule: CompiledRule | undefined): Decision {
+  if (verb === 'stat') return { allowed: true, reason: 'root' };
+  if (verb !== 'list' && verb !== 'attributes') return { allowed: false, reason: 'root' };
+  if (rule === undefined) return { allowed: false, reason: 'no-rule' };
+  const allowed = rule.all.has(verb);
+  return { allowed, reason: allowed ? 'allowed' : 'not-allowed', rule };
+}
+
+function isDirectoryOf(rule: CompiledRule, path: VirtualPath): boolean {
+  return rule.path.directory === path.normalize('NFC') && rule.all.size > 0;
+}
+
+/** Whether the name filter lets `verb` make something of that name. */
+function nameMayBeMade({ names }: CompiledRule, verb: Verb, name: string): boolean {
+  const makesFile = fileMaking.has(verb);
+  if (!makesFile && verb !== 'mkdir') return true;
+  if (names.deny.some((pattern) => pattern.matches(name))) return false;
+  return !makesFile || names.allow === undefined || names.allow.some((pattern) => pattern.matches(name));
+}

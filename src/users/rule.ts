@@ -1,0 +1,52 @@
+/** What a user may do where, as facts. `guard/` decides by them; nothing here acts. */
+
+/** What can be done to a path. */
+export type Verb =
+  | 'list'
+  | 'stat'
+  | 'read'
+  | 'create'
+  | 'overwrite'
+  | 'append'
+  | 'delete'
+  | 'rename'
+  | 'mkdir'
+  | 'rmdir'
+  | 'attributes'
+  | 'symlink'
+  | 'hash';
+
+/** A named set of rights that a configuration may name; what each allows stands in `guard/presets.ts`. */
+export type Preset = 'full' | 'read-only' | 'drop-box';
+
+/** Those, and the ones that need old versions to be kept. */
+export type RulePreset = Preset | 'backup' | 'append-only';
+
+/** What becomes of a new file whose name is taken by another's: refused, or stored under a name of its own. */
+export type OnConflict = 'refuse' | 'rename';
+
+/** Patterns for the last component of a path: one of `allow` (if there is a list) and none of `deny`. */
+export interface NameFilter {
+  readonly allow?: readonly string[];
+  readonly deny?: readonly string[];
+}
+
+/** The first rule whose path matches decides about every verb; what it doesn't allow is denied. */
+export interface Rule {
+  /** Where it stands in the configuration, such as `config/scpd.json:14:9`; '' for one that stands nowhere. */
+  readonly place: string;
+  /** Its key there, such as `roles.partner.rules[0]`. */
+  readonly key: string;
+  /** A pattern for absolute paths (`guard/glob.ts`). */
+  readonly path: string;
+  readonly preset?: RulePreset;
+  /** Added to the preset's. */
+  readonly allow: readonly Verb[];
+  /** Taken away again. */
+  readonly deny: readonly Verb[];
+  /** For names that are made: files need both lists, directories only `deny`. */
+  readonly names?: NameFilter;
+  /** Largest file here, in bytes, where the user may store larger ones elsewhere. */
+  readonly fileBytesMax?: number;
+  readonly onConflict?: OnConflict;
+}
