@@ -16,7 +16,7 @@ const typeBits = {
  * be said, because clients fill a silence with 0. It is not 0, because tools that copy owners would then make files of
  * root, and checks for files of root would find some; 1000 is the first ordinary user nearly everywhere.
  */
-const shownOwner = { uid: 1000, gid: 1000 } as const;
+export const shownOwner = { uid: 1000, gid: 1000 } as const;
 
 const secondsMax = 0xffffffff;
 

@@ -1,6 +1,6 @@
 /** SFTP requests about open files and directories. Each handler does one request and returns its reply. */
 import { errorCode, ScpdError } from '../errors.ts';
-import type { Upload, UploadOptions } from '../guard/files.ts';
+import type { AttributeChange, Upload, UploadOptions } from '../guard/files.ts';
 import { virtualPath } from '../guard/virtual-path.ts';
 import { sftpListingEntriesMax, sftpReadBytesMax } from '../limits.ts';
 import type {
@@ -19,24 +19,24 @@ import type { OpenHandle, OpenUpload } from './sftp-handles.ts';
 import type { SftpSession } from './sftp-session.ts';
 
 /**
- * With WRITE this is an upload, otherwise a download, whatever else is asked for. EXCL means something only together
- * with CREAT (section 6.3).
+ * With WRITE this is an upload, and so it is with CREAT and EXCL, which ask for a new file in any case; otherwise it is a
+ * download, whatever else is asked for. EXCL means something only together with CREAT (section 6.3).
  */
 export async function open(session: SftpSession, request: OpenRequest): Promise<SftpReply> {
-  session.handles.requireRoom();
   const path = virtualPath(request.path);
   const { flags } = request;
-  if (!flags.write) {
-    const download = await session.files.download(path);
-    return handleReply(session, { kind: 'download', download });
-  }
-  const upload = await session.files.upload(path, {
-    existing: existingOf(flags),
-    missing: flags.create ? 'create' : 'refuse',
-    newFileMode: newMode(request.attributes, 0o666),
-    append: flags.append,
+  const handle = await session.handles.open(async () => {
+    const isUpload = flags.write || (flags.create && flags.exclusive);
+    if (!isUpload) return { kind: 'download', path, download: await session.files.download(path) };
+    const upload = await session.files.upload(path, {
+      existing: existingOf(flags),
+      missing: flags.create ? 'create' : 'refuse',
+      newFileMode: newMode(request.attributes, 0o666),
+      append: flags.append,
+    });
+    return { kind: 'upload', path, upload, readable: flags.read };
   });
-  return handleReply(session, { kind: 'upload', upload, readable: flags.read });
+  return { kind: 'handle', handle };
 }
 
 /**
@@ -86,7 +86,11 @@ export async function fstat(session: SftpSession, request: HandleRequest<'fstat'
 export async function fsetstat(session: SftpSession, request: FsetstatRequest): Promise<SftpReply> {
   const opened = writable(session.handles.get(request.handle));
   const change = toChange(request.attributes);
-  if (change === undefined) return okReply;
+  return change === undefined ? okReply : await changeUpload(opened, change);
+}
+
+/** Size, mode and times of what is being uploaded. */
+export async function changeUpload(opened: OpenUpload, change: AttributeChange): Promise<SftpReply> {
   if (change.sizeBytes !== undefined) {
     return changeContent(opened, (upload) => upload.setAttributes(change));
   }
@@ -103,9 +107,11 @@ export async function fsync(session: SftpSession, request: HandleRequest<'fsync'
 }
 
 export async function opendir(session: SftpSession, request: PathRequest<'opendir'>): Promise<SftpReply> {
-  session.handles.requireRoom();
-  const listing = await session.files.list(virtualPath(request.path));
-  return handleReply(session, { kind: 'listing', listing });
+  const path = virtualPath(request.path);
+  const handle = await session.handles.open(async () => {
+    return { kind: 'listing', path, listing: await session.files.list(path) };
+  });
+  return { kind: 'handle', handle };
 }
 
 /** Up to `sftpListingEntriesMax` entries, which stay below `sftpListingBytesMax` with names of 255 bytes each. */
@@ -129,25 +135,26 @@ function existingOf({ create, exclusive, truncate }: OpenFlags): UploadOptions['
   return truncate ? 'replace' : 'modify';
 }
 
-function handleReply(session: SftpSession, opened: OpenHandle): SftpReply {
-  return { kind: 'handle', handle: session.handles.add(opened) };
-}
-
-function readable(opened: OpenHandle): Pick<Upload, 'read'> {
+/** What a handle may be read by. Throws PERMISSION_DENIED or INVALID_HANDLE. */
+export function readable(opened: OpenHandle): Pick<Upload, 'read' | 'attributes'> {
   if (opened.kind === 'listing') throw new ScpdError('INVALID_HANDLE');
   if (opened.kind === 'download') return opened.download;
   if (!opened.readable) throw new ScpdError('PERMISSION_DENIED', 'the handle is not open for reading');
   return opened.upload;
 }
 
-function writable(opened: OpenHandle): OpenUpload {
+/** What a handle may be written by. Throws PERMISSION_DENIED or INVALID_HANDLE. */
+export function writable(opened: OpenHandle): OpenUpload {
   if (opened.kind === 'upload') return opened;
   if (opened.kind === 'listing') throw new ScpdError('INVALID_HANDLE');
   throw new ScpdError('PERMISSION_DENIED', 'the handle is not open for writing');
 }
 
 /** Does what the content depends on; if that fails, remembers it (see `OpenUpload.failure`). */
-async function changeContent(opened: OpenUpload, act: (upload: Upload) => Promise<void>): Promise<SftpReply> {
+export async function changeContent(
+  opened: OpenUpload,
+  act: (upload: Upload) => Promise<void>,
+): Promise<SftpReply> {
   refuseFailed(opened);
   try {
     await act(opened.upload);

@@ -6,10 +6,13 @@
 import { randomBytes } from 'node:crypto';
 import { ScpdError, type ErrorCode } from '../errors.ts';
 import type { Download, Listing, Upload } from '../guard/files.ts';
+import type { VirtualPath } from '../guard/virtual-path.ts';
 import { sftpHandlesMax } from '../limits.ts';
 
 export interface OpenUpload {
   readonly kind: 'upload';
+  /** As OPEN named it. */
+  readonly path: VirtualPath;
   readonly upload: Upload;
   /** Whether OPEN asked for reading too. */
   readonly readable: boolean;
@@ -22,11 +25,13 @@ export interface OpenUpload {
 
 export interface OpenDownload {
   readonly kind: 'download';
+  readonly path: VirtualPath;
   readonly download: Download;
 }
 
 export interface OpenListing {
   readonly kind: 'listing';
+  readonly path: VirtualPath;
   readonly listing: Listing;
 }
 
@@ -36,20 +41,33 @@ export class HandleTable {
   readonly #open = new Map<string, OpenHandle>();
   readonly #prefix = randomBytes(4).toString('latin1');
   #counter = 0;
+  #opening = 0;
 
-  /** To be asked before something is opened. Throws TOO_MANY_HANDLES. */
-  requireRoom(): void {
-    if (this.#open.size >= sftpHandlesMax) throw new ScpdError('TOO_MANY_HANDLES');
+  /**
+   * Opens something and returns the handle for it: eight bytes, one character a byte. Several may be about to be opened
+   * at once, so the room is taken before. Throws TOO_MANY_HANDLES, and what `act` throws.
+   */
+  async open(act: () => Promise<OpenHandle>): Promise<string> {
+    if (this.#open.size + this.#opening >= sftpHandlesMax) throw new ScpdError('TOO_MANY_HANDLES');
+    this.#opening += 1;
+    try {
+      return this.#add(await act());
+    } finally {
+      this.#opening -= 1;
+    }
   }
 
-  /** The handle for what was opened: eight bytes, one character a byte. */
-  add(opened: OpenHandle): string {
-    this.#counter += 1;
-    const counter = Buffer.alloc(4);
-    counter.writeUInt32BE(this.#counter);
-    const handle = this.#prefix + counter.toString('latin1');
-    this.#open.set(handle, opened);
-    return handle;
+  /** Undefined for a handle that is not open. */
+  find(handle: string): OpenHandle | undefined {
+    return this.#open.get(handle);
+  }
+
+  /** The upload that goes on under this name, if there is one; of several any. */
+  uploadAt(path: VirtualPath): { readonly handle: string; readonly opened: OpenUpload } | undefined {
+    for (const [handle, opened] of this.#open) {
+      if (opened.kind === 'upload' && opened.path === path) return { handle, opened };
+    }
+    return undefined;
   }
 
   /** Throws INVALID_HANDLE. */
@@ -66,11 +84,20 @@ export class HandleTable {
     return opened;
   }
 
-  /** Ends everything that is still open. */
+  /** Ends everything that is still open. Never throws. */
   async abortAll(reason: ErrorCode): Promise<void> {
     const left = [...this.#open.values()];
     this.#open.clear();
     for (const opened of left) await abort(opened, reason);
+  }
+
+  #add(opened: OpenHandle): string {
+    this.#counter += 1;
+    const counter = Buffer.alloc(4);
+    counter.writeUInt32BE(this.#counter);
+    const handle = this.#prefix + counter.toString('latin1');
+    this.#open.set(handle, opened);
+    return handle;
   }
 }
 
@@ -81,6 +108,6 @@ async function abort(opened: OpenHandle, reason: ErrorCode): Promise<void> {
     case 'download':
       return opened.download.abort(reason);
     case 'listing':
-      return opened.listing.close();
+      return opened.listing.close().catch(() => undefined); // nothing was to be kept
   }
 }

@@ -1,9 +1,33 @@
 /** Which handler serves which SFTP request, as one table, and the one function that answers with it. */
 import { clientWords, errorCatalogue, errorCode, ScpdError, type ErrorCode } from '../errors.ts';
-import type { SftpReply } from '../protocol/sftp/replies.ts';
+import type { Verb } from '../guard/access.ts';
+import type { Files } from '../guard/files.ts';
+import { sftpListingBytesMax, sftpReadBytesMax, sftpWorkChunkBytes } from '../limits.ts';
+import { okReply, type SftpReply } from '../protocol/sftp/replies.ts';
 import { extensionTable, packetTable, type ServedKind, type SftpRequest } from '../protocol/sftp/requests.ts';
+import { checkFileHandle, checkFileName, copyData } from './sftp-content-requests.ts';
+import {
+  expandPath,
+  fstatvfs,
+  homeDirectory,
+  ownerNames,
+  spaceAvailable,
+  statvfs,
+} from './sftp-extended-requests.ts';
 import { close, fsetstat, fstat, fsync, open, opendir, read, readdir, write } from './sftp-file-requests.ts';
-import { lstat, mkdir, realpath, remove, rename, rmdir, setstat, stat } from './sftp-path-requests.ts';
+import { claimsOf, type Claims } from './sftp-order.ts';
+import {
+  hardlink,
+  mkdir,
+  readlink,
+  realpath,
+  remove,
+  rename,
+  rmdir,
+  setstat,
+  stat,
+  symlink,
+} from './sftp-path-requests.ts';
 import type { SftpSession } from './sftp-session.ts';
 
 type Handler<Request> = (session: SftpSession, request: Request) => Promise<SftpReply>;
@@ -12,28 +36,48 @@ interface HandlerRow<Request> {
   readonly handler: Handler<Request>;
   /** It changes the tree, so the reply waits for `Files.settle`. (CLOSE settles for itself, after uploads only.) */
   readonly changes: boolean;
+  /**
+   * What the rules are asked about, in one case or another; nothing where the handle was asked about when it was opened, or
+   * nothing is to be decided. An extension is offered to those who may do all of it somewhere.
+   */
+  readonly verbs: readonly Verb[];
 }
 
 const handlers: { readonly [Kind in ServedKind]: HandlerRow<Extract<SftpRequest, { kind: Kind }>> } = {
-  open: { handler: open, changes: false },
-  close: { handler: close, changes: false },
-  read: { handler: read, changes: false },
-  write: { handler: write, changes: false },
-  fstat: { handler: fstat, changes: false },
-  fsetstat: { handler: fsetstat, changes: false },
-  fsync: { handler: fsync, changes: false },
-  opendir: { handler: opendir, changes: false },
-  readdir: { handler: readdir, changes: false },
-  stat: { handler: stat, changes: false },
-  lstat: { handler: lstat, changes: false },
-  realpath: { handler: realpath, changes: false },
-  limits: { handler: async () => ({ kind: 'limits' }), changes: false },
-  setstat: { handler: setstat, changes: true },
-  mkdir: { handler: mkdir, changes: true },
-  rmdir: { handler: rmdir, changes: true },
-  remove: { handler: remove, changes: true },
-  rename: { handler: rename, changes: true },
-  'posix-rename': { handler: rename, changes: true },
+  open: { handler: open, changes: false, verbs: ['read', 'create', 'overwrite', 'append'] },
+  close: { handler: close, changes: false, verbs: [] },
+  read: { handler: read, changes: false, verbs: [] },
+  write: { handler: write, changes: false, verbs: [] },
+  fstat: { handler: fstat, changes: false, verbs: [] },
+  fsetstat: { handler: fsetstat, changes: false, verbs: [] },
+  opendir: { handler: opendir, changes: false, verbs: ['list'] },
+  readdir: { handler: readdir, changes: false, verbs: [] },
+  stat: { handler: stat, changes: false, verbs: ['stat'] },
+  lstat: { handler: stat, changes: false, verbs: ['stat'] },
+  readlink: { handler: readlink, changes: false, verbs: ['stat'] },
+  realpath: { handler: realpath, changes: false, verbs: [] },
+  setstat: { handler: setstat, changes: true, verbs: ['attributes', 'overwrite'] },
+  mkdir: { handler: mkdir, changes: true, verbs: ['mkdir'] },
+  rmdir: { handler: rmdir, changes: true, verbs: ['rmdir'] },
+  remove: { handler: remove, changes: true, verbs: ['delete'] },
+  rename: { handler: rename, changes: true, verbs: ['rename', 'create'] },
+  symlink: { handler: symlink, changes: true, verbs: ['symlink'] },
+  'posix-rename': { handler: rename, changes: true, verbs: ['rename', 'create'] },
+  statvfs: { handler: statvfs, changes: false, verbs: ['stat'] },
+  fstatvfs: { handler: fstatvfs, changes: false, verbs: ['stat'] },
+  hardlink: { handler: hardlink, changes: true, verbs: ['read', 'attributes', 'create'] },
+  fsync: { handler: fsync, changes: false, verbs: ['create'] },
+  lsetstat: { handler: setstat, changes: true, verbs: ['attributes'] },
+  limits: { handler: async () => ({ kind: 'limits' }), changes: false, verbs: [] },
+  'expand-path': { handler: expandPath, changes: false, verbs: [] },
+  'copy-data': { handler: copyData, changes: false, verbs: ['read', 'create'] },
+  'home-directory': { handler: homeDirectory, changes: false, verbs: [] },
+  'owner-names': { handler: ownerNames, changes: false, verbs: [] },
+  'check-file': { handler: checkFileHandle, changes: false, verbs: ['read'] },
+  'check-file-handle': { handler: checkFileHandle, changes: false, verbs: ['read'] },
+  'check-file-name': { handler: checkFileName, changes: false, verbs: ['hash'] },
+  'space-available': { handler: spaceAvailable, changes: false, verbs: ['stat'] },
+  'vendor-id': { handler: async () => okReply, changes: false, verbs: [] },
 };
 
 export interface RequestDescription {
@@ -41,15 +85,49 @@ export interface RequestDescription {
   /** The packet type, or the name of the extension. */
   readonly type: number | string;
   readonly changes: boolean;
+  readonly verbs: readonly Verb[];
 }
 
 /** Everything that is served, for people. */
 export function describeRequests(): readonly RequestDescription[] {
   return [
-    ...packetTable.map(({ kind, type }) => ({ kind, type, changes: handlers[kind].changes })),
-    ...extensionTable.map(({ kind, name }) => ({ kind, type: name, changes: handlers[kind].changes })),
-  ];
+    ...packetTable.map(({ kind, type }) => ({ kind, type })),
+    ...extensionTable.map(({ kind, name }) => ({ kind, type: name })),
+  ].map((row) => ({ ...row, changes: handlers[row.kind].changes, verbs: handlers[row.kind].verbs }));
 }
+
+/** Whether the rules of this user can allow the request on anything; if not, VERSION does not offer it. */
+export function isUseful(kind: ServedKind, files: Files): boolean {
+  return handlers[kind].verbs.every((verb) => files.mayEver(verb));
+}
+
+/** What the request touches, for `RequestOrder`. */
+export function claims(session: SftpSession, request: SftpRequest): Claims {
+  if (request.kind === 'unsupported' || request.kind === 'malformed') return noClaims;
+  return claimsOf(request, session.handles, handlers[request.kind].changes);
+}
+
+const noClaims: Claims = { handles: [], paths: [], changes: false };
+
+/** How much a request may hold until it is answered, at most or nearly; every one of them counts for something. */
+export function heldBytes(request: SftpRequest): number {
+  if (request.kind === 'write') return requestBytes + request.data.length;
+  if (request.kind === 'read') return requestBytes + Math.min(request.lengthBytes, sftpReadBytesMax);
+  return requestBytes + (workBytes[request.kind] ?? 0);
+}
+
+const requestBytes = 1024;
+
+/** What requests hold beside themselves. */
+const workBytes: Partial<Record<SftpRequest['kind'], number>> = {
+  readdir: sftpListingBytesMax,
+  // It may have to read the file once more for its hash; most don't.
+  close: sftpWorkChunkBytes / 16,
+  'copy-data': sftpWorkChunkBytes,
+  'check-file': sftpWorkChunkBytes,
+  'check-file-handle': sftpWorkChunkBytes,
+  'check-file-name': sftpWorkChunkBytes,
+};
 
 /** The reply to a request. Never rejects: what goes wrong is the reply. */
 export async function answer(session: SftpSession, request: SftpRequest): Promise<SftpReply> {

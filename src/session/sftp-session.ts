@@ -5,6 +5,10 @@ import type { HandleTable } from './sftp-handles.ts';
 export interface SftpSession {
   readonly files: Files;
   readonly handles: HandleTable;
+  /** Under which all files of the tree are shown. */
+  readonly userName: string;
+  /** Rejects long work, chunk by chunk, once nobody is there to hear of its end. Throws CONNECTION_LOST. */
+  readonly requirePeer: () => void;
   /** Told of what an operator should know: faults of the host or of ours. Must not throw. */
   readonly onFault: (error: unknown) => void;
 }

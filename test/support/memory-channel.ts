@@ -9,6 +9,8 @@ import type { Channel } from '../../src/session/channel.ts';
 export interface MemoryChannelOptions {
   /** How much output may lie unread before `write` waits. Unlimited if absent. */
   readonly unreadBytesMax?: number;
+  /** Whether standard error may have lines after standard output; in SCP and SFTP that is a fault. */
+  readonly errorsAnyTime?: boolean;
 }
 
 export class MemoryChannel implements Channel {
@@ -21,6 +23,7 @@ export class MemoryChannel implements Channel {
   exitStatus: number | undefined;
 
   readonly #unreadBytesMax: number;
+  readonly #errorsAnyTime: boolean;
   readonly #fed: Buffer[] = [];
   #output: Buffer = Buffer.alloc(0);
   #ended = false;
@@ -30,6 +33,7 @@ export class MemoryChannel implements Channel {
 
   constructor(options: MemoryChannelOptions = {}) {
     this.#unreadBytesMax = options.unreadBytesMax ?? Infinity;
+    this.#errorsAnyTime = options.errorsAnyTime ?? false;
     this.input = { [Symbol.asyncIterator]: () => ({ next: () => this.#nextInput() }) };
   }
 
@@ -96,7 +100,7 @@ export class MemoryChannel implements Channel {
 
   async writeError(line: string): Promise<void> {
     this.#refuseIfOver();
-    if (this.writeLengths.length > 0) throw new Error('writeError after write');
+    if (this.writeLengths.length > 0 && !this.#errorsAnyTime) throw new Error('writeError after write');
     this.errorLines.push(line);
   }
 

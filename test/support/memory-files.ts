@@ -3,6 +3,7 @@
  * the contract says. `journal` tells what was asked for and how it ended, in order; `faults` makes a call fail.
  */
 import { createHash } from 'node:crypto';
+import type { Verb } from '../../src/guard/access.ts';
 import { ScpdError, type ErrorCode } from '../../src/errors.ts';
 import type {
   AttributeChange,
@@ -37,11 +38,20 @@ export type Faulty =
 
 const umask = 0o022;
 
+/** A sparse file would take all its memory here. */
+const fileBytesMax = 64 * 1024 * 1024;
+
+function checkSize(sizeBytes: number): void {
+  if (sizeBytes > fileBytesMax) throw new ScpdError('FILE_TOO_LARGE');
+}
+
 export class MemoryFiles implements Files {
   /** Such as "upload /a replace create", "commit /a closed", "settle". */
   readonly journal: string[] = [];
   /** The next call of that name throws this error; set it again for the one after. */
   readonly faults = new Map<Faulty, unknown>();
+  /** Verbs that `mayEver` says no to. */
+  readonly forbidden = new Set<Verb>();
   /** Transfers and listings that were opened and not yet ended. */
   openCount = 0;
   readonly #nodes = new Map<VirtualPath, Node>([[virtualPath('/'), newNode('directory', 0o755)]]);
@@ -68,6 +78,10 @@ export class MemoryFiles implements Files {
   attributesOf(path: string): Attributes | undefined {
     const node = this.#nodes.get(virtualPath(path));
     return node === undefined ? undefined : attributesOf(node);
+  }
+
+  mayEver(verb: Verb): boolean {
+    return !this.forbidden.has(verb);
   }
 
   async stat(path: VirtualPath): Promise<Attributes> {
@@ -257,6 +271,7 @@ class MemoryUpload implements Upload {
     this.#files.failIfAsked('write');
     const start = this.#append ? this.#staged.bytes.length : offset;
     const end = Math.max(this.#staged.bytes.length, start + bytes.length);
+    checkSize(end);
     const grown = Buffer.alloc(end);
     this.#staged.bytes.copy(grown);
     bytes.copy(grown, start);
@@ -318,6 +333,7 @@ function attributesOf(node: Node): Attributes {
 
 function applyChange(node: Node, change: AttributeChange): void {
   if (change.sizeBytes !== undefined) {
+    checkSize(change.sizeBytes);
     const resized = Buffer.alloc(change.sizeBytes);
     node.bytes.copy(resized);
     node.bytes = resized;

@@ -14,12 +14,21 @@ export interface TestSession {
   readonly exit: Promise<number>;
 }
 
+export interface TestSessionOptions extends MemoryChannelOptions {
+  readonly clientSoftware?: string;
+}
+
 /** A running session to which nothing has been said yet. */
-export function openSession(options?: MemoryChannelOptions): TestSession {
+export function openSession(options: TestSessionOptions = {}): TestSession {
+  const { clientSoftware = 'OpenSSH_9.2' } = options;
   const channel = new MemoryChannel(options);
   const files = new MemoryFiles();
   const faults: unknown[] = [];
-  const exit = runSftp(channel, files, { onFault: (error) => faults.push(error) }).then(async (status) => {
+  const exit = runSftp(channel, files, {
+    userName: 'alice',
+    clientSoftware,
+    onFault: (error) => faults.push(error),
+  }).then(async (status) => {
     await channel.finish(status);
     return status;
   });
@@ -27,7 +36,7 @@ export function openSession(options?: MemoryChannelOptions): TestSession {
 }
 
 /** As `openSession`, with INIT and VERSION behind it. */
-export async function startSession(options?: MemoryChannelOptions): Promise<TestSession> {
+export async function startSession(options?: TestSessionOptions): Promise<TestSession> {
   const session = openSession(options);
   await session.peer.start();
   return session;

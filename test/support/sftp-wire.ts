@@ -10,7 +10,12 @@ import { openFlag, packetType } from '../../src/protocol/sftp/numbers.ts';
 import { PacketWriter } from '../../src/protocol/sftp/packet-writer.ts';
 import type { SftpReply } from '../../src/protocol/sftp/replies.ts';
 import type { InitRequest } from '../../src/protocol/sftp/request-decoder.ts';
-import { extensionTable, packetTable, type ServedRequest } from '../../src/protocol/sftp/requests.ts';
+import {
+  extensionTable,
+  packetTable,
+  type ServedKind,
+  type ServedRequest,
+} from '../../src/protocol/sftp/requests.ts';
 import type { MemoryChannel } from './memory-channel.ts';
 
 /**
@@ -47,15 +52,38 @@ export const noFlags: OpenFlags = {
 export function encodeRequest(request: InitRequest | ServedRequest): Buffer {
   if (request.kind === 'init') return new PacketWriter(packetType.INIT).uint32(request.version).finish();
   const writer = startRequest(request);
-  if ('handle' in request) writer.string(Buffer.from(request.handle, 'latin1'));
-  if ('path' in request) writer.text(request.path);
-  if ('from' in request) writer.text(request.from).text(request.to);
+  writeSubject(writer, request);
   if ('offset' in request) writer.uint64(request.offset);
-  if ('lengthBytes' in request) writer.uint32(request.lengthBytes);
+  if ('blockBytes' in request) writer.uint64(request.lengthBytes).uint32(request.blockBytes);
+  else if (request.kind === 'read') writer.uint32(request.lengthBytes);
   if ('data' in request) writer.string(request.data);
   if ('flags' in request) writer.uint32(flagBits(request.flags));
   if ('attributes' in request) writeAttributes(writer, request.attributes);
   return writer.finish();
+}
+
+/** What the request is about; it comes first in all of them. */
+function writeSubject(writer: PacketWriter, request: ServedRequest): void {
+  if (request.kind === 'copy-data') {
+    writer.string(Buffer.from(request.fromHandle, 'latin1')).uint64(request.fromOffset);
+    writer
+      .uint64(request.lengthBytes)
+      .string(Buffer.from(request.toHandle, 'latin1'))
+      .uint64(request.toOffset);
+  }
+  if ('target' in request) writer.text(request.target);
+  if ('userName' in request) writer.text(request.userName);
+  if ('userIds' in request) writer.string(packed(request.userIds)).string(packed(request.groupIds));
+  if ('handle' in request) writer.string(Buffer.from(request.handle, 'latin1'));
+  if ('path' in request) writer.text(request.path);
+  if ('from' in request) writer.text(request.from).text(request.to);
+  if ('algorithms' in request) writer.text(request.algorithms.join(','));
+}
+
+function packed(numbers: readonly number[]): Buffer {
+  const bytes = Buffer.alloc(numbers.length * 4);
+  numbers.forEach((number, index) => bytes.writeUInt32BE(number, index * 4));
+  return bytes;
 }
 
 function startRequest({ kind, id }: ServedRequest): PacketWriter {
@@ -82,12 +110,18 @@ export interface Received {
   readonly reply: SftpReply;
 }
 
-/** A reply packet without its length field. The four numbers of limits@openssh.com are not kept. */
-export function decodeReply(packet: Buffer): Received {
+/**
+ * A reply packet without its length field. The four numbers of limits@openssh.com are not kept.
+ * @param asked which extension an EXTENDED_REPLY answers
+ */
+export function decodeReply(packet: Buffer, asked: ServedKind = 'limits'): Received {
   const id = packet.readUInt32BE(1);
   const fields = new FieldReader(packet, 5);
-  const reply = readReply(packet.readUInt8(0), fields);
-  if (fields.remainingBytes > 0) throw new Error(`${fields.remainingBytes} bytes behind the reply`);
+  const type = packet.readUInt8(0);
+  const reply =
+    type === packetType.EXTENDED_REPLY ? readExtended(asked, fields, packet) : readReply(type, fields);
+  if (reply.kind !== 'hashes' && fields.remainingBytes > 0)
+    throw new Error(`${fields.remainingBytes} bytes behind the reply`);
   return { id, reply };
 }
 
@@ -117,12 +151,57 @@ function readReply(type: number, fields: FieldReader): SftpReply {
           attributes: readAttributes(fields),
         })),
       };
-    case packetType.EXTENDED_REPLY:
-      for (let count = 0; count < 4; count += 1) fields.uint64();
-      return { kind: 'limits' };
     default:
       throw new Error(`a server does not send packet type ${type}`);
   }
+}
+
+function readExtended(asked: ServedKind, fields: FieldReader, packet: Buffer): SftpReply {
+  if (asked === 'statvfs' || asked === 'fstatvfs') return readFileSystem(fields);
+  if (asked === 'space-available') return readSpace(fields);
+  if (asked === 'owner-names') {
+    return { kind: 'owner-names', userNames: readTexts(fields), groupNames: readTexts(fields) };
+  }
+  if (asked === 'check-file' || asked === 'check-file-handle' || asked === 'check-file-name') {
+    const named = asked === 'check-file';
+    if (named && fields.path() !== 'check-file') throw new Error('the name is missing');
+    const algorithm = fields.path();
+    // They are the rest of the packet, without a length.
+    const digests = packet.subarray(packet.length - fields.remainingBytes);
+    return { kind: 'hashes', named, algorithm, digests };
+  }
+  for (let count = 0; count < 4; count += 1) fields.uint64();
+  return { kind: 'limits' };
+}
+
+function readSpace(fields: FieldReader): SftpReply {
+  const [totalBytes = 0, freeBytes = 0, , availableBytes = 0] = [1, 2, 3, 4].map(() => fields.uint64());
+  const blockBytes = fields.uint32();
+  return {
+    kind: 'space',
+    facts: { blockBytes, totalBytes, freeBytes, availableBytes, totalFiles: 0, freeFiles: 0 },
+  };
+}
+
+function readFileSystem(fields: FieldReader): SftpReply {
+  const blockBytes = fields.uint64();
+  if (fields.uint64() !== blockBytes) throw new Error('two sizes of a block');
+  const [totalBytes = 0, freeBytes = 0, availableBytes = 0] = [1, 2, 3].map(
+    () => fields.uint64() * blockBytes,
+  );
+  const [totalFiles = 0, freeFiles = 0] = [1, 2].map(() => fields.uint64());
+  for (let count = 0; count < 4; count += 1) fields.uint64();
+  return {
+    kind: 'file-system',
+    facts: { blockBytes, totalBytes, freeBytes, availableBytes, totalFiles, freeFiles },
+  };
+}
+
+function readTexts(fields: FieldReader): readonly string[] {
+  const inner = new FieldReader(fields.string());
+  const texts: string[] = [];
+  while (inner.remainingBytes > 0) texts.push(inner.path());
+  return texts;
 }
 
 /** A request without its id; `SftpPeer` numbers them. */
@@ -157,8 +236,8 @@ export class SftpPeer {
     return this.#id;
   }
 
-  async receive(): Promise<Received> {
-    return decodeReply(await this.receivePacket());
+  async receive(asked?: ServedKind): Promise<Received> {
+    return decodeReply(await this.receivePacket(), asked);
   }
 
   async receivePacket(): Promise<Buffer> {
@@ -169,7 +248,7 @@ export class SftpPeer {
   /** One request and its reply, which must carry its id. */
   async ask(question: Question): Promise<SftpReply> {
     const id = this.send(question);
-    const received = await this.receive();
+    const received = await this.receive(question.kind);
     if (received.id !== id) throw new Error(`reply ${received.id} to request ${id}`);
     return received.reply;
   }

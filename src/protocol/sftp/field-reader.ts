@@ -53,6 +53,13 @@ export class FieldReader {
     return bytes.toString('latin1');
   }
 
+  /** Numbers packed into one string, as users-groups-by-id@openssh.com has them. */
+  uint32List(): readonly number[] {
+    const bytes = this.string();
+    if (bytes.length % 4 !== 0) throw new ScpdError('BAD_MESSAGE');
+    return Array.from({ length: bytes.length / 4 }, (_, index) => bytes.readUInt32BE(index * 4));
+  }
+
   /** Skips `lengthBytes` that must be there; returns where they start. */
   #advance(lengthBytes: number): number {
     if (lengthBytes > this.remainingBytes) throw new ScpdError('BAD_MESSAGE');

@@ -34,6 +34,21 @@ export class PacketWriter {
     return this;
   }
 
+  /** Bytes as they are, without a length. */
+  raw(bytes: Buffer): this {
+    const start = this.#extend(bytes.length);
+    bytes.copy(this.#bytes, start);
+    return this;
+  }
+
+  /** Texts packed into one string, as users-groups-by-id@openssh.com has them. */
+  textList(texts: readonly string[]): this {
+    const encoded = texts.map((text) => encodeName(text));
+    this.uint32(encoded.reduce((sum, bytes) => sum + lengthFieldBytes + bytes.length, 0));
+    for (const bytes of encoded) this.string(bytes);
+    return this;
+  }
+
   /** A name or a sentence, as the bytes that `encodeName` gives. */
   text(text: string): this {
     return this.string(encodeName(text));

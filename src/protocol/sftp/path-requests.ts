@@ -1,4 +1,4 @@
-/** Requests that name what they are about: draft-ietf-secsh-filexfer-02, sections 6.5, 6.8, 6.9 and 6.11. */
+/** Requests that name what they are about: draft-ietf-secsh-filexfer-02, sections 6.5, 6.8, 6.9, 6.10 and 6.11. */
 import { readAttributes, type WireAttributes } from './attributes.ts';
 import type { FieldReader } from './field-reader.ts';
 
@@ -9,16 +9,22 @@ export interface PathRequest<Kind extends string> {
   readonly path: string;
 }
 
-export interface SetstatRequest extends PathRequest<'setstat'> {
+/** SETSTAT, and lsetstat@openssh.com, whose fields are the same. */
+export interface SetstatRequest<Kind extends 'setstat' | 'lsetstat' = 'setstat'> extends PathRequest<Kind> {
   readonly attributes: WireAttributes;
 }
 
-/** RENAME, and posix-rename@openssh.com, whose fields are the same. */
-export interface RenameRequest<Kind extends 'rename' | 'posix-rename' = 'rename'> {
+/** RENAME, and the extensions with the same fields. */
+export interface RenameRequest<Kind extends 'rename' | 'posix-rename' | 'hardlink' = 'rename'> {
   readonly kind: Kind;
   readonly id: number;
   readonly from: string;
   readonly to: string;
+}
+
+export interface SymlinkRequest extends PathRequest<'symlink'> {
+  /** What the new link at `path` is to say. */
+  readonly target: string;
 }
 
 export type NamedRequest =
@@ -27,7 +33,9 @@ export type NamedRequest =
   | SetstatRequest
   | PathRequest<'remove'>
   | RenameRequest
-  | PathRequest<'realpath'>;
+  | PathRequest<'realpath'>
+  | PathRequest<'readlink'>
+  | SymlinkRequest;
 
 export function decodeStat(id: number, fields: FieldReader): PathRequest<'stat'> {
   return { kind: 'stat', id, path: fields.path() };
@@ -51,4 +59,17 @@ export function decodeRename(id: number, fields: FieldReader): RenameRequest {
 
 export function decodeRealpath(id: number, fields: FieldReader): PathRequest<'realpath'> {
   return { kind: 'realpath', id, path: fields.path() };
+}
+
+export function decodeReadlink(id: number, fields: FieldReader): PathRequest<'readlink'> {
+  return { kind: 'readlink', id, path: fields.path() };
+}
+
+/**
+ * The target comes first. The draft has it the other way round, but OpenSSH's server has always read it like this
+ * (its PROTOCOL, section 4.1), and so clients write it.
+ */
+export function decodeSymlink(id: number, fields: FieldReader): SymlinkRequest {
+  const target = fields.path();
+  return { kind: 'symlink', id, path: fields.path(), target };
 }

@@ -1,13 +1,13 @@
 /**
  * What a server says, and its bytes: draft-ietf-secsh-filexfer-02, sections 4 and 7, and EXTENDED_REPLY of section 8
- * for limits@openssh.com. A reply carries the id of its request; VERSION has none.
+ * for each extension that has an answer of its own. A reply carries the id of its request; VERSION has none.
  */
 import { sftpStatus, type SftpStatus } from '../../errors.ts';
-import { sftpHandlesMax, sftpPacketBytesMax, sftpReadBytesMax, sftpWriteBytesMax } from '../../limits.ts';
 import { writeAttributes, type WireAttributes } from './attributes.ts';
+import { writeExtendedReply, type ExtendedReply } from './extended-replies.ts';
 import { packetType, protocolVersion } from './numbers.ts';
 import { PacketWriter } from './packet-writer.ts';
-import { extensionTable } from './requests.ts';
+import { extensionTable, type ServedKind } from './requests.ts';
 
 export interface NameEntry {
   readonly name: string;
@@ -22,15 +22,17 @@ export type SftpReply =
   | { readonly kind: 'data'; readonly data: Buffer }
   | { readonly kind: 'names'; readonly entries: readonly NameEntry[] }
   | { readonly kind: 'attributes'; readonly attributes: WireAttributes }
-  | { readonly kind: 'limits' };
+  | ExtendedReply;
 
 export const okReply: SftpReply = { kind: 'status', status: sftpStatus.OK, words: 'Success' };
 export const endOfFileReply: SftpReply = { kind: 'status', status: sftpStatus.EOF, words: 'End of file' };
 
-/** The answer to INIT: version 3 and the extensions of `extensionTable`. */
-export function encodeVersion(): Buffer {
-  const writer = new PacketWriter(packetType.VERSION, 128).uint32(protocolVersion);
-  for (const { name, version } of extensionTable) writer.text(name).text(version);
+/** The answer to INIT: version 3 and those extensions of `extensionTable` that are to be known. */
+export function encodeVersion(isAnnounced: (kind: ServedKind) => boolean): Buffer {
+  const writer = new PacketWriter(packetType.VERSION, 512).uint32(protocolVersion);
+  for (const { name, data, kind } of extensionTable) {
+    if (isAnnounced(kind)) writer.text(name).text(data);
+  }
   return writer.finish();
 }
 
@@ -51,6 +53,10 @@ const replyTypes = {
   names: packetType.NAME,
   attributes: packetType.ATTRS,
   limits: packetType.EXTENDED_REPLY,
+  'file-system': packetType.EXTENDED_REPLY,
+  space: packetType.EXTENDED_REPLY,
+  'owner-names': packetType.EXTENDED_REPLY,
+  hashes: packetType.EXTENDED_REPLY,
 } as const satisfies Record<SftpReply['kind'], number>;
 
 /** What the reply needs at most, or nearly: an entry of a listing has its name twice and some 90 bytes. */
@@ -81,9 +87,11 @@ function writeFields(writer: PacketWriter, reply: SftpReply): void {
       writeAttributes(writer, reply.attributes);
       return;
     case 'limits':
-      // OpenSSH's PROTOCOL, section 4.8: length of a packet, of a READ and of a WRITE, and the open handles.
-      writer.uint64(sftpPacketBytesMax).uint64(sftpReadBytesMax);
-      writer.uint64(sftpWriteBytesMax).uint64(sftpHandlesMax);
+    case 'file-system':
+    case 'space':
+    case 'owner-names':
+    case 'hashes':
+      writeExtendedReply(writer, reply);
       return;
   }
 }

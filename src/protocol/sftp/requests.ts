@@ -10,7 +10,22 @@ import {
   decodeRmdir,
   type DirectoryRequest,
 } from './directory-requests.ts';
-import { decodeFsync, decodeLimits, decodePosixRename, type ExtendedRequest } from './extended-requests.ts';
+import {
+  decodeCopyData,
+  decodeExpandPath,
+  decodeFstatvfs,
+  decodeFsync,
+  decodeHardlink,
+  decodeHomeDirectory,
+  decodeLimits,
+  decodeLsetstat,
+  decodeOwnerNames,
+  decodePosixRename,
+  decodeSpaceAvailable,
+  decodeStatvfs,
+  decodeVendorId,
+  type ExtendedRequest,
+} from './extended-requests.ts';
 import { FieldReader } from './field-reader.ts';
 import {
   decodeClose,
@@ -21,18 +36,26 @@ import {
   decodeWrite,
   type FileRequest,
 } from './file-requests.ts';
+import {
+  decodeCheckFile,
+  decodeCheckFileHandle,
+  decodeCheckFileName,
+  type HashRequest,
+} from './hash-requests.ts';
 import { packetType } from './numbers.ts';
 import {
   decodeLstat,
+  decodeReadlink,
   decodeRealpath,
   decodeRemove,
   decodeRename,
   decodeSetstat,
   decodeStat,
+  decodeSymlink,
   type NamedRequest,
 } from './path-requests.ts';
 
-export type ServedRequest = FileRequest | DirectoryRequest | NamedRequest | ExtendedRequest;
+export type ServedRequest = FileRequest | DirectoryRequest | NamedRequest | ExtendedRequest | HashRequest;
 export type ServedKind = ServedRequest['kind'];
 
 /** A packet type or an extension that we don't serve. */
@@ -63,7 +86,8 @@ interface PacketRow extends RequestRow {
 interface ExtensionRow extends RequestRow {
   /** As in VERSION and EXTENDED. */
   readonly name: string;
-  readonly version: string;
+  /** What VERSION says of it; for most a version. */
+  readonly data: string;
 }
 
 export const packetTable: readonly PacketRow[] = [
@@ -83,13 +107,44 @@ export const packetTable: readonly PacketRow[] = [
   { type: packetType.REALPATH, kind: 'realpath', decode: decodeRealpath },
   { type: packetType.STAT, kind: 'stat', decode: decodeStat },
   { type: packetType.RENAME, kind: 'rename', decode: decodeRename },
+  { type: packetType.READLINK, kind: 'readlink', decode: decodeReadlink },
+  { type: packetType.SYMLINK, kind: 'symlink', decode: decodeSymlink },
 ];
+
+/** For check-file, by the client's preference. */
+export const hashAlgorithms = ['sha256', 'sha512', 'sha1', 'md5'] as const;
+
+/** Name, product, version and build. Which version runs here is the operator's knowledge. */
+const vendorId = '\0\0\0\x04scpd\0\0\0\x04scpd\0\0\0\0\0\0\0\0\0\0\0\0';
 
 /** What VERSION announces, in this order. */
 export const extensionTable: readonly ExtensionRow[] = [
-  { name: 'posix-rename@openssh.com', version: '1', kind: 'posix-rename', decode: decodePosixRename },
-  { name: 'fsync@openssh.com', version: '1', kind: 'fsync', decode: decodeFsync },
-  { name: 'limits@openssh.com', version: '1', kind: 'limits', decode: decodeLimits },
+  { name: 'posix-rename@openssh.com', data: '1', kind: 'posix-rename', decode: decodePosixRename },
+  { name: 'statvfs@openssh.com', data: '2', kind: 'statvfs', decode: decodeStatvfs },
+  { name: 'fstatvfs@openssh.com', data: '2', kind: 'fstatvfs', decode: decodeFstatvfs },
+  { name: 'hardlink@openssh.com', data: '1', kind: 'hardlink', decode: decodeHardlink },
+  { name: 'fsync@openssh.com', data: '1', kind: 'fsync', decode: decodeFsync },
+  { name: 'lsetstat@openssh.com', data: '1', kind: 'lsetstat', decode: decodeLsetstat },
+  { name: 'limits@openssh.com', data: '1', kind: 'limits', decode: decodeLimits },
+  { name: 'expand-path@openssh.com', data: '1', kind: 'expand-path', decode: decodeExpandPath },
+  { name: 'copy-data', data: '1', kind: 'copy-data', decode: decodeCopyData },
+  { name: 'home-directory', data: '1', kind: 'home-directory', decode: decodeHomeDirectory },
+  { name: 'users-groups-by-id@openssh.com', data: '1', kind: 'owner-names', decode: decodeOwnerNames },
+  { name: 'check-file', data: hashAlgorithms.join(','), kind: 'check-file', decode: decodeCheckFile },
+  {
+    name: 'check-file-handle',
+    data: hashAlgorithms.join(','),
+    kind: 'check-file-handle',
+    decode: decodeCheckFileHandle,
+  },
+  {
+    name: 'check-file-name',
+    data: hashAlgorithms.join(','),
+    kind: 'check-file-name',
+    decode: decodeCheckFileName,
+  },
+  { name: 'space-available', data: '1', kind: 'space-available', decode: decodeSpaceAvailable },
+  { name: 'vendor-id', data: vendorId, kind: 'vendor-id', decode: decodeVendorId },
 ];
 
 const rowsByType: ReadonlyMap<number, RequestRow> = new Map(packetTable.map((row) => [row.type, row]));

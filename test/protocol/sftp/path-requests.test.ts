@@ -1,4 +1,4 @@
-/** STAT, LSTAT, SETSTAT, REMOVE, RENAME and REALPATH, byte by byte. */
+/** STAT, LSTAT, SETSTAT, REMOVE, RENAME, REALPATH, READLINK and SYMLINK, byte by byte. */
 import { hex } from '../../support/sftp-wire.ts';
 import { testRequests } from '../../support/sftp-request-table.ts';
 
@@ -32,4 +32,10 @@ testRequests([
   ],
   ['REALPATH', hex('0000000a 10 00000006', "00000001 '.'"), { kind: 'realpath', id: 6, path: '.' }],
   ['REALPATH of nothing', hex('00000009 10 00000006', '00000000'), { kind: 'realpath', id: 6, path: '' }],
+  ['READLINK', hex('0000000b 13 00000007', "00000002 '/l'"), { kind: 'readlink', id: 7, path: '/l' }],
+  [
+    'SYMLINK, the target first',
+    hex('00000014 14 00000008', "00000005 '../to'", "00000002 '/l'"),
+    { kind: 'symlink', id: 8, path: '/l', target: '../to' },
+  ],
 ]);

@@ -1,17 +1,38 @@
 /** What a server says: one table of bytes, written by it and read by the tests' client. */
 import t from 'tap';
 import { encodeReply, encodeVersion, type SftpReply } from '../../../src/protocol/sftp/replies.ts';
+import type { ServedKind } from '../../../src/protocol/sftp/requests.ts';
 import { decodeReply, hex } from '../../support/sftp-wire.ts';
 
 t.test('VERSION is 3 and announces the extensions', async (t) => {
   t.strictSame(
-    encodeVersion(),
+    encodeVersion(() => true),
     hex(
-      '0000005b 02 00000003',
+      '00000207 02 00000003',
       "00000018 'posix-rename@openssh.com' 00000001 '1'",
+      "00000013 'statvfs@openssh.com' 00000001 '2'",
+      "00000014 'fstatvfs@openssh.com' 00000001 '2'",
+      "00000014 'hardlink@openssh.com' 00000001 '1'",
       "00000011 'fsync@openssh.com' 00000001 '1'",
+      "00000014 'lsetstat@openssh.com' 00000001 '1'",
       "00000012 'limits@openssh.com' 00000001 '1'",
+      "00000017 'expand-path@openssh.com' 00000001 '1'",
+      "00000009 'copy-data' 00000001 '1'",
+      "0000000e 'home-directory' 00000001 '1'",
+      "0000001e 'users-groups-by-id@openssh.com' 00000001 '1'",
+      "0000000a 'check-file' 00000016 'sha256,sha512,sha1,md5'",
+      "00000011 'check-file-handle' 00000016 'sha256,sha512,sha1,md5'",
+      "0000000f 'check-file-name' 00000016 'sha256,sha512,sha1,md5'",
+      "0000000f 'space-available' 00000001 '1'",
+      "00000009 'vendor-id' 0000001c 00000004 'scpd' 00000004 'scpd' 00000000 0000000000000000",
     ),
+  );
+});
+
+t.test('VERSION announces what it is told to', async (t) => {
+  t.strictSame(
+    encodeVersion((kind) => kind === 'fsync'),
+    hex('0000001f 02 00000003', "00000011 'fsync@openssh.com' 00000001 '1'"),
   );
 });
 
@@ -75,6 +96,87 @@ for (const [name, bytes, id, reply] of table) {
   t.test(`${name} is read by a client`, async (t) => {
     t.equal(bytes.readUInt32BE(), bytes.length - 4, 'the table is right about the length');
     t.strictSame(decodeReply(bytes.subarray(4)), { id, reply });
+  });
+}
+
+const extended: readonly (readonly [name: string, asked: ServedKind, bytes: Buffer, reply: SftpReply])[] = [
+  [
+    'statvfs@openssh.com',
+    'statvfs',
+    hex(
+      '0000005d c9 00000001',
+      '0000000000001000',
+      '0000000000001000',
+      '0000000000000064',
+      '000000000000000a',
+      '0000000000000002',
+      '000000000000004d',
+      '0000000000000007',
+      '0000000000000007',
+      '0000000000000000',
+      '0000000000000002',
+      '00000000000000ff',
+    ),
+    {
+      kind: 'file-system',
+      facts: {
+        blockBytes: 4096,
+        totalBytes: 409600,
+        freeBytes: 40960,
+        availableBytes: 8192,
+        totalFiles: 77,
+        freeFiles: 7,
+      },
+    },
+  ],
+  [
+    'space-available',
+    'space-available',
+    hex(
+      '00000029 c9 00000001',
+      '0000000000064000',
+      '000000000000a000',
+      '000000000005c000',
+      '0000000000002000',
+      '00001000',
+    ),
+    {
+      kind: 'space',
+      facts: {
+        blockBytes: 4096,
+        totalBytes: 409600,
+        freeBytes: 40960,
+        availableBytes: 8192,
+        totalFiles: 0,
+        freeFiles: 0,
+      },
+    },
+  ],
+  [
+    'users-groups-by-id@openssh.com',
+    'owner-names',
+    hex('00000022 c9 00000001', '0000000d 00000005 616c696365 00000000', '00000008 00000004 73637064'),
+    { kind: 'owner-names', userNames: ['alice', ''], groupNames: ['scpd'] },
+  ],
+  [
+    'check-file',
+    'check-file',
+    hex('0000001d c9 00000001', "0000000a 'check-file'", "00000003 'md5'", '0102ff'),
+    { kind: 'hashes', named: true, algorithm: 'md5', digests: hex('0102ff') },
+  ],
+  [
+    'check-file-name',
+    'check-file-name',
+    hex('0000000f c9 00000001', "00000003 'md5'", '0102ff'),
+    { kind: 'hashes', named: false, algorithm: 'md5', digests: hex('0102ff') },
+  ],
+];
+
+for (const [name, asked, bytes, reply] of extended) {
+  t.test(`EXTENDED_REPLY to ${name}`, async (t) => {
+    t.strictSame(Buffer.concat(encodeReply(1, reply)), bytes);
+    t.equal(bytes.readUInt32BE(), bytes.length - 4, 'the table is right about the length');
+    t.strictSame(decodeReply(bytes.subarray(4), asked), { id: 1, reply });
   });
 }
 

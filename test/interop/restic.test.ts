@@ -1,0 +1,102 @@
+/** Goal: restic's whole life on this server: init, backup, restore, check, forget and prune; and what stricter rights leave of it. */
+import t, { type Test } from 'tap';
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { noteClient } from '../support/client-table.ts';
+import { missing, run, type Finished } from '../support/clients.ts';
+import { sha256Of, writeRandom } from '../support/content.ts';
+import { host, setDesk, sshProgram, type Desk } from '../support/sftp-clients.ts';
+
+const skip = missing('restic');
+
+async function restic(desk: Desk, parameters: readonly string[]): Promise<Finished> {
+  const command = `sftp.command=${sshProgram(desk)} ${desk.user}@${host} -s sftp`;
+  return await run('restic', ['-o', command, '-r', `sftp:${desk.user}@${host}:/repo`, ...parameters], {
+    cwd: desk.place,
+    environment: { HOME: desk.place, RESTIC_PASSWORD: 'test', XDG_CACHE_HOME: join(desk.place, 'cache') },
+  });
+}
+
+function makeSource(place: string): string {
+  const source = join(place, 'source');
+  mkdirSync(join(source, 'a', 'b'), { recursive: true });
+  for (let index = 0; index < 60; index += 1) writeFileSync(join(source, 'a', `file ${index}`), `${index}`);
+  writeRandom(join(source, 'a', 'b', 'large'), 20_000_000);
+  return source;
+}
+
+async function works(t: Test, desk: Desk, parameters: readonly string[]): Promise<string> {
+  const { status, stdout, stderr } = await restic(desk, parameters);
+  t.equal(status, 0, `restic ${parameters.join(' ')}: ${stdout}${stderr}`);
+  return stdout;
+}
+
+const note = (preset: string, action: string, why?: string): void =>
+  noteClient({
+    client: 'restic',
+    protocol: 'SFTP',
+    preset,
+    action,
+    works: why === undefined,
+    ...(why === undefined ? {} : { why }),
+  });
+
+t.test('restic: everything', { skip }, async (t) => {
+  const desk = await setDesk(t);
+  const { server, place } = desk;
+  const source = makeSource(place);
+  await works(t, desk, ['init']);
+  await works(t, desk, ['backup', source]);
+  writeFileSync(join(source, 'a', 'file 3'), 'changed');
+  await works(t, desk, ['backup', source]);
+  t.match(await works(t, desk, ['snapshots']), /2 snapshots/);
+  await works(t, desk, ['check', '--read-data']);
+  await works(t, desk, ['restore', 'latest', '--target', join(place, 'restored')]);
+  const restored = join(place, 'restored', source);
+  t.strictSame(
+    readdirSync(restored, { recursive: true }).sort(),
+    readdirSync(source, { recursive: true }).sort(),
+  );
+  t.equal(await sha256Of(join(restored, 'a/b/large')), await sha256Of(join(source, 'a/b/large')));
+  t.equal(readFileSync(join(restored, 'a/file 3'), 'utf8'), 'changed');
+  await works(t, desk, ['forget', '--keep-last', '1', '--prune']);
+  t.match(await works(t, desk, ['snapshots']), /1 snapshots/);
+  await works(t, desk, ['check', '--read-data']);
+  note('full', 'init, backup, restore, check, forget --prune');
+  t.strictSame(server.staged(), []);
+});
+
+t.test('restic: with the rights of a backup client', { skip }, async (t) => {
+  for (const preset of ['append-only']) {
+    await t.test(preset, async (t) => {
+      const desk = await setDesk(t, {
+        users: { keeper: { preset: 'full' }, saver: { preset, root: '../var/keeper' } },
+      });
+      const { server, place } = desk;
+      const source = makeSource(place);
+      await works(t, { ...desk, user: 'keeper' }, ['init']);
+      const saver = { ...desk, user: 'saver' };
+      const saved = await restic(saver, ['backup', source]);
+      const snapshots = server.stored('repo/snapshots', 'keeper');
+      t.equal(readdirSync(snapshots).length, 1, saved.stderr);
+      await works(t, saver, ['restore', 'latest', '--no-lock', '--target', join(place, 'restored')]);
+      t.equal(
+        await sha256Of(join(place, 'restored', source, 'a/b/large')),
+        await sha256Of(join(source, 'a/b/large')),
+      );
+      note(preset, 'backup, restore --no-lock');
+      const before = readdirSync(server.stored('repo/data', 'keeper'), { recursive: true }).length;
+      const pruned = await restic(saver, ['forget', '--keep-last', '1', '--prune', '--no-lock']);
+      await restic(saver, ['forget', 'latest']);
+      t.equal(readdirSync(snapshots).length, 1, `nothing was removed: ${pruned.stderr}`);
+      t.equal(readdirSync(server.stored('repo/data', 'keeper'), { recursive: true }).length, before);
+      t.ok(existsSync(server.stored('repo/config', 'keeper')));
+      note(preset, 'forget, prune', 'nothing may be removed');
+      note(
+        preset,
+        'removing its own locks',
+        'they stay until somebody with more rights runs `restic unlock`',
+      );
+    });
+  }
+});
