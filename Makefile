@@ -49,6 +49,24 @@ run: build ## create keys and a demo user (once), then serve; Ctrl-C stops it
 test: build ## run the tests; a part of them with TESTS=test/config
 	$(bin)/tap $(TESTS)
 
+.PHONY: fuzz
+fuzz: $(installed) ## send the protocol readers a million made-up packets each; another million with FUZZ_SEED=2
+	FUZZ_PACKETS=1000000 $(bin)/tap --disable-coverage --timeout=900 test/fuzz
+
+.PHONY: transcripts
+transcripts: build ## record the wire of each SCP client into test/transcripts again
+	SCPD_TRANSCRIPTS=record $(bin)/tap --disable-coverage test/interop/scp-transcripts.test.ts
+	@git diff --stat -- test/transcripts
+
+.PHONY: clients
+clients: build ## run the tests of real clients and write docs/clients.md
+	@rm -f .clients.jsonl
+	SCPD_CLIENT_TABLE="$(CURDIR)/.clients.jsonl" $(bin)/tap --disable-coverage test/interop
+	@mkdir -p docs
+	node scripts/client-table.mjs .clients.jsonl > docs/clients.md
+	$(bin)/prettier --write --log-level warn docs/clients.md
+	@rm -f .clients.jsonl
+
 .PHONY: check
 check: lint test ## all that must hold before a change is handed in: lint, types, format, tests
 
@@ -66,9 +84,10 @@ format: $(installed) ## format all files
 	$(bin)/prettier --write --log-level warn .
 
 .PHONY: docs
-docs: build ## write config/README.md from config/schema.json
+docs: build ## write config/README.md from config/schema.json, and docs/rules.md from a test
 	@node -e '$(print_reference)' > dist/reference.md
 	@mv dist/reference.md config/README.md
+	@WRITE_DOCS=yes $(bin)/tap --disable-coverage --reporter=silent test/guard/rules-table.test.ts
 
 # The same dist/ and the same tests under other versions of Node, which npm brings to .matrix/. ssh2's native add-on is
 # compiled for the Node that installed it; where another one can't load it, ssh2 works without, only slower.

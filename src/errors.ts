@@ -58,7 +58,9 @@ export const errorCatalogue = {
     outcome: 'refused',
     words: 'File is larger than this account may store',
   },
+  QUOTA_EXCEEDED: { sftp: sftpStatus.FAILURE, outcome: 'refused', words: 'Quota exceeded' },
   NO_SPACE: { sftp: sftpStatus.FAILURE, outcome: 'failed', words: 'No space left on the server' },
+  TOO_MANY_MATCHES: { sftp: sftpStatus.FAILURE, outcome: 'refused', words: 'Argument list too long' },
   TOO_MANY_HANDLES: {
     sftp: sftpStatus.FAILURE,
     outcome: 'refused',

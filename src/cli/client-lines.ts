@@ -5,7 +5,8 @@ import { hostText } from './address.ts';
 
 export interface ClientTarget {
   readonly user: string;
-  readonly preset: Preset;
+  /** Undefined for a user with rules: nothing is known of what will work. */
+  readonly preset: Preset | undefined;
   readonly host: string;
   readonly port: number;
   /** Host paths, absolute. */

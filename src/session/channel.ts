@@ -11,7 +11,7 @@ export interface Channel {
    * wait. Rejects with `ScpdError('CONNECTION_LOST')` once the channel is gone. The buffer must not be changed after.
    */
   write(bytes: Buffer): Promise<void>;
-  /** One line for the client's standard error; only allowed before the first `write`. */
+  /** One line for the client's standard error. In SCP and SFTP only before the first `write`: what follows is protocol. */
   writeError(line: string): Promise<void>;
   /** Exit status, EOF, CLOSE; nothing may be sent after. Never throws. */
   finish(exitStatus: number): Promise<void>;
@@ -21,4 +21,5 @@ export interface Channel {
 export type SessionRequest =
   | { readonly kind: 'exec'; readonly command: Buffer }
   | { readonly kind: 'subsystem'; readonly name: string }
-  | { readonly kind: 'shell' };
+  /** `hadTerminal`: a terminal was asked for before, which only a person needs. */
+  | { readonly kind: 'shell'; readonly hadTerminal: boolean };

@@ -2,9 +2,19 @@
 import { clientWords, ScpdError, type ErrorCode } from '../errors.ts';
 import { aboutPath } from '../protocol/scp/replies.ts';
 
+/** What was refused before `Files` heard of it, for the journal. */
+export interface ScpRefusal {
+  readonly operation: 'upload' | 'download' | 'mkdir';
+  /** As the client wrote it. */
+  readonly path: string;
+  readonly error: ErrorCode;
+}
+
 export interface ScpOptions {
   /** Told of what an operator should know: faults of the host, and a client that attacks. Must not throw. */
   readonly onFault?: (error: unknown) => void;
+  /** Writes the record of a refusal. Must not reject. */
+  readonly onRefusal?: (refusal: ScpRefusal) => Promise<void>;
 }
 
 export type Attempted<T> =

@@ -49,8 +49,8 @@ export class ScpDirectories {
     return directory === undefined ? target.text : textIn(directory, name);
   }
 
-  /** Where the file `name` belongs. Throws `ScpdError` for a name that can't be. */
-  placeOfFile(name: string): Place {
+  /** Where the entry `name` belongs. Throws `ScpdError` for a name that can't be. */
+  placeOf(name: string): Place {
     const { directory, target } = this.#here();
     return directory === undefined ? target : placeIn(directory, name);
   }
@@ -58,7 +58,7 @@ export class ScpDirectories {
   /** Makes the directory if it is not there. Throws `ScpdError`; then it was not entered. */
   async enter(event: ScpDirectoryEvent): Promise<void> {
     const { directory, target } = this.#here();
-    const place = directory === undefined ? target : placeIn(directory, event.name);
+    const place = this.placeOf(event.name);
     try {
       await this.#enter(place, event);
     } catch (error) {

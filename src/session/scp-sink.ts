@@ -19,10 +19,11 @@ import {
   type ScpSinkEvent,
 } from '../protocol/scp/sink.ts';
 import type { Channel } from './channel.ts';
-import { attempt, complaint, type ScpOptions } from './scp-attempt.ts';
+import { GlobExpansion } from './glob-expansion.ts';
+import { attempt, complaint, type ScpOptions, type ScpRefusal } from './scp-attempt.ts';
 import { ScpDirectories } from './scp-directories.ts';
 import { ScpInput } from './scp-input.ts';
-import { resolveTarget, type Place } from './scp-target.ts';
+import { resolveTarget, type Place, type Target } from './scp-target.ts';
 
 interface ScpSinkRun extends ScpOptions {
   readonly channel: Channel;
@@ -50,6 +51,8 @@ interface Incoming {
   complaint: string | undefined;
   offset: number;
 }
+
+const namesRefused: ReadonlySet<ErrorCode> = new Set(['INVALID_NAME', 'NAME_TOO_LONG', 'TOO_MANY_MATCHES']);
 
 class SinkSession {
   readonly #channel: Channel;
@@ -87,9 +90,9 @@ class SinkSession {
   }
 
   async #serve(): Promise<void> {
-    const target = await attempt(this.#options, () => resolveTarget(this.#files, this.#command));
-    if (!target.ok) return await this.#refuse(complaint(this.#command.target, target.error));
-    this.#directories.begin(target.value);
+    const target = await this.#target();
+    if (target === undefined) return;
+    this.#directories.begin(target);
     await this.#channel.write(this.#sink.accept());
     while (!this.#sink.isOver) {
       const chunk = await this.#input.next();
@@ -98,6 +101,20 @@ class SinkSession {
       }
     }
     await this.#abandon('CLIENT_FAILED');
+  }
+
+  /** Where the client's files go; undefined if it was told that they can't. */
+  async #target(): Promise<Target | undefined> {
+    const { target: text, targetPattern: pattern } = this.#command;
+    const found = await attempt(this.#options, async () => {
+      const meant = await new GlobExpansion(this.#files).expand({ text, pattern });
+      if (meant.length > 1) return undefined;
+      return await resolveTarget(this.#files, { ...this.#command, target: meant[0] ?? text });
+    });
+    if (found.ok && found.value !== undefined) return found.value;
+    if (!found.ok) await this.#recordRefusal({ operation: 'upload', path: text, error: found.error.code });
+    await this.#refuse(found.ok ? 'ambiguous target' : complaint(text, found.error));
+    return undefined;
   }
 
   async #handle(event: ScpSinkEvent): Promise<void> {
@@ -121,6 +138,7 @@ class SinkSession {
       case 'hostileName':
         // Only an attack or a broken client sends one: the operator should know.
         this.#options.onFault?.(new ProtocolError('unexpected filename'));
+        await this.#recordRefusal({ operation: 'upload', path: event.name, error: 'INVALID_NAME' });
         return await this.#refuse(`error: unexpected filename: ${event.name}`);
       case 'end':
         return await this.#end(event.complete);
@@ -145,7 +163,7 @@ class SinkSession {
   }
 
   async #open({ name, mode, sizeBytes }: ScpFileEvent): Promise<Upload> {
-    const place: Place = this.#directories.placeOfFile(name);
+    const place = await this.#placeOf('upload', name);
     if (sizeBytes > BigInt(Number.MAX_SAFE_INTEGER)) throw new ScpdError('FILE_TOO_LARGE');
     return await this.#files.upload(place.path, {
       existing: 'replace',
@@ -153,6 +171,22 @@ class SinkSession {
       newFileMode: mode & 0o777,
       declaredBytes: Number(sizeBytes),
     });
+  }
+
+  /** Where an entry belongs. Throws `ScpdError` for a name that can't be, and writes its record: `Files` never hears of it. */
+  async #placeOf(operation: ScpRefusal['operation'], name: string): Promise<Place> {
+    try {
+      return this.#directories.placeOf(name);
+    } catch (error) {
+      const path = this.#directories.textOf(name);
+      await this.#recordRefusal({ operation, path, error: errorCode(error) });
+      throw error;
+    }
+  }
+
+  /** Only of what a rule of names refused: what `Files` refuses it writes down itself. */
+  async #recordRefusal(refusal: ScpRefusal): Promise<void> {
+    if (namesRefused.has(refusal.error)) await this.#options.onRefusal?.(refusal);
   }
 
   #clientIsAhead(): boolean {
@@ -189,7 +223,10 @@ class SinkSession {
   }
 
   async #enter(event: ScpDirectoryEvent): Promise<void> {
-    const entered = await attempt(this.#options, () => this.#directories.enter(event));
+    const entered = await attempt(this.#options, async () => {
+      await this.#placeOf('mkdir', event.name);
+      await this.#directories.enter(event);
+    });
     if (entered.ok) return await this.#channel.write(this.#sink.accept());
     const words = complaint(this.#directories.textOf(event.name), entered.error);
     // Its entries are on their way, and there is no place for them: they must not end up in another directory.

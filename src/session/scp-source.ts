@@ -8,10 +8,11 @@ import { clientWords, errorCode, ScpdError, type ErrorCode } from '../errors.ts'
 import type { Attributes, Download, Files } from '../guard/files.ts';
 import { baseName, childPath, virtualPath, type VirtualPath } from '../guard/virtual-path.ts';
 import { scpDepthMax, scpReadAheadBytes } from '../limits.ts';
-import type { ScpSourceCommand } from '../protocol/command/parse-command.ts';
+import type { CommandPath, ScpSourceCommand } from '../protocol/command/parse-command.ts';
 import { aboutPath } from '../protocol/scp/replies.ts';
 import { ScpSource } from '../protocol/scp/source.ts';
 import type { Channel } from './channel.ts';
+import { GlobExpansion } from './glob-expansion.ts';
 import { attempt, complaint, type Attempted, type ScpOptions } from './scp-attempt.ts';
 import { ScpInput } from './scp-input.ts';
 import { SortedListing } from './scp-listing.ts';
@@ -93,14 +94,28 @@ class SourceSession {
 
   async #serve(): Promise<void> {
     if ((await this.#taken()) !== 'yes') return;
-    for (const text of this.#command.sources) {
-      if (this.#isGone) return this.#fail();
-      await this.#sendNamed(text);
-      while (this.#directories.length > 0) {
+    const globs = new GlobExpansion(this.#files);
+    for (const source of this.#command.sources) {
+      for (const text of await this.#expand(globs, source)) {
         if (this.#isGone) return this.#fail();
-        await this.#sendNext();
+        await this.#sendNamed(text);
+        while (this.#directories.length > 0) {
+          if (this.#isGone) return this.#fail();
+          await this.#sendNext();
+        }
       }
     }
+  }
+
+  /** What a source of the command means. */
+  async #expand(globs: GlobExpansion, source: CommandPath): Promise<readonly string[]> {
+    const found = await attempt(this.#options, () => globs.expand(source));
+    if (found.ok) return found.value;
+    if (found.error.code === 'TOO_MANY_MATCHES') {
+      await this.#options.onRefusal?.({ operation: 'download', path: source.text, error: found.error.code });
+    }
+    await this.#warn(complaint(source.text, found.error));
+    return [];
   }
 
   /** Sends what the client named; of a directory only the beginning. */

@@ -2,26 +2,34 @@
  * Which session serves which request, and how every session ends: whatever happens in it, its files are closed, the
  * client gets an exit status, and the daemon goes on.
  */
-import { clientWords, errorCode, ProtocolError } from '../errors.ts';
+import { clientWords, errorCode, ProtocolError, type ErrorCode } from '../errors.ts';
 import type { Files } from '../guard/files.ts';
 import { decodeName, printable } from '../name-bytes.ts';
+import type { Protocol } from '../audit/record.ts';
 import {
   parseCommand,
+  type CompanionCommand,
+  type ParseOptions,
   type ScpSinkCommand,
   type ScpSourceCommand,
 } from '../protocol/command/parse-command.ts';
 import { fatalReply, warningReply } from '../protocol/scp/replies.ts';
 import type { Login } from '../users/user.ts';
 import type { Channel, SessionRequest } from './channel.ts';
+import { runCompanion } from './commands.ts';
+import type { ScpOptions, ScpRefusal } from './scp-attempt.ts';
+import { programBehind, runPseudoShell } from './pseudo-shell.ts';
 import { runScpSink } from './scp-sink.ts';
 import { runScpSource } from './scp-source.ts';
 import { runSftp } from './sftp.ts';
 import type { StartSession } from './start.ts';
 
-/** A request that was not served. `text` is what was asked for, through `decodeName`. */
+/** What was not served. `text` is what was asked for, or the name of a file, through `decodeName`. */
 export interface RefusalFacts {
-  readonly operation: 'exec' | 'shell' | 'subsystem';
+  readonly operation: 'exec' | 'shell' | 'subsystem' | ScpRefusal['operation'];
   readonly text: string;
+  /** COMMAND_REFUSED if absent. */
+  readonly error?: ErrorCode;
 }
 
 /** As much of pino's logger as is used here. */
@@ -32,10 +40,12 @@ export interface SessionLog {
 
 export interface SessionDependencies {
   /** The user's tree for one session. May reject with `ScpdError`. */
-  openFiles(login: Login, protocol: 'scp' | 'sftp'): Promise<Files>;
+  openFiles(login: Login, protocol: Protocol): Promise<Files>;
   /** Writes the audit record of a refusal. */
   recordRefusal(login: Login, facts: RefusalFacts): Promise<void> | void;
   readonly log: SessionLog;
+  /** What becomes of `scp -t two words`; refused if absent. */
+  readonly unquotedSpaces?: ParseOptions['unquotedSpaces'];
 }
 
 export function createStartSession(dependencies: SessionDependencies): StartSession {
@@ -60,14 +70,7 @@ interface Session {
 /** A request → its exit status. A refused one is 1: nothing of what was asked for has been done. */
 async function serve(request: SessionRequest, session: Session): Promise<number> {
   if (request.kind === 'exec') return await serveCommand(request.command, session);
-  if (request.kind === 'shell') {
-    const name = printable(session.login.user.name);
-    // Not 0: a script that is piped into a shell must learn that no line of it was run.
-    return await refuse(session, {
-      facts: { operation: 'shell', text: '' },
-      words: `Hi ${name}: this account only transfers files (scp, sftp); there is no shell here.`,
-    });
-  }
+  if (request.kind === 'shell') return await serveShell(request.hadTerminal, session);
   if (request.name === 'sftp') return await serveSftp(session);
   return await refuse(session, {
     facts: { operation: 'subsystem', text: request.name },
@@ -76,9 +79,12 @@ async function serve(request: SessionRequest, session: Session): Promise<number>
 }
 
 async function serveCommand(bytes: Buffer, session: Session): Promise<number> {
-  const command = parseCommand(bytes);
+  const { dependencies, login } = session;
+  const { unquotedSpaces = 'refuse' } = dependencies;
+  const command = parseCommand(bytes, { userName: login.user.name, unquotedSpaces });
   if (command.kind === 'scp-sink' || command.kind === 'scp-source') return await serveScp(command, session);
   if (command.kind === 'sftp-server') return await serveSftp(session);
+  if (command.kind === 'companion') return await serveCompanion(command, session);
   const facts = { operation: 'exec', text: decodeName(bytes) } as const;
   if (command.kind === 'refused') return await refuse(session, { facts, words: command.words });
   await record(session, facts);
@@ -86,14 +92,68 @@ async function serveCommand(bytes: Buffer, session: Session): Promise<number> {
   return 1;
 }
 
+/** A program that drives a shell by `echo` is served; everybody else is told that there is none. */
+async function serveShell(hadTerminal: boolean, session: Session): Promise<number> {
+  const { channel, dependencies, login } = session;
+  const program = hadTerminal ? undefined : await programOrGone(channel);
+  if (program === undefined) {
+    const name = printable(login.user.name);
+    // Not 0: a script that is piped into a shell must learn that no line of it was run.
+    return await refuse(session, {
+      facts: { operation: 'shell', text: '' },
+      words: `Hi ${name}: this account only transfers files (scp, sftp); there is no shell here.`,
+    });
+  }
+  const { unquotedSpaces = 'refuse' } = dependencies;
+  const shell = {
+    channel,
+    options: scpOptions(session),
+    parse: { userName: login.user.name, unquotedSpaces },
+    onRefused: (text: string) => record(session, { operation: 'shell', text }),
+  };
+  return await withFiles(session, {
+    protocol: 'scp',
+    run: (files) => runPseudoShell({ ...shell, files }, program),
+    say: (words) => channel.writeError(words),
+  });
+}
+
+/** A client that is gone, or that sends a line without end, is no program that we know. */
+async function programOrGone(channel: Channel): ReturnType<typeof programBehind> {
+  try {
+    return await programBehind(channel);
+  } catch (error) {
+    if (errorCode(error) === 'CONNECTION_LOST' || errorCode(error) === 'PROTOCOL_BROKEN') return undefined;
+    throw error;
+  }
+}
+
 async function serveScp(command: ScpSinkCommand | ScpSourceCommand, session: Session): Promise<number> {
   const { channel } = session;
-  const onFault = (error: unknown): void => report(error, session);
+  const options = scpOptions(session);
   const run = async (files: Files): Promise<number> =>
     command.kind === 'scp-sink'
-      ? await runScpSink(channel, files, command, { onFault })
-      : await runScpSource(channel, files, command, { onFault });
+      ? await runScpSink(channel, files, command, options)
+      : await runScpSource(channel, files, command, options);
   return await withFiles(session, { protocol: 'scp', run, say: (words) => channel.write(fatalReply(words)) });
+}
+
+async function serveCompanion(command: CompanionCommand, session: Session): Promise<number> {
+  const { channel, login } = session;
+  const options = scpOptions(session);
+  const userName = login.user.name;
+  return await withFiles(session, {
+    protocol: 'ssh',
+    run: (files) => runCompanion({ channel, files, userName, options }, command),
+    say: (words) => channel.writeError(`${command.name}: ${words}`),
+  });
+}
+
+function scpOptions(session: Session): ScpOptions {
+  return {
+    onFault: (error) => report(error, session),
+    onRefusal: ({ operation, path, error }) => record(session, { operation, text: path, error }),
+  };
 }
 
 async function serveSftp(session: Session): Promise<number> {
@@ -101,13 +161,18 @@ async function serveSftp(session: Session): Promise<number> {
   const onFault = (error: unknown): void => report(error, session);
   return await withFiles(session, {
     protocol: 'sftp',
-    run: (files) => runSftp(channel, files, { onFault }),
+    run: (files) =>
+      runSftp(channel, files, {
+        userName: session.login.user.name,
+        clientSoftware: session.login.connection.clientSoftware,
+        onFault,
+      }),
     say: (words) => channel.writeError(`sftp: ${words}`),
   });
 }
 
 interface Service {
-  readonly protocol: 'scp' | 'sftp';
+  readonly protocol: Protocol;
   readonly run: (files: Files) => Promise<number>;
   /** Tells the client why its session ends. */
   readonly say: (words: string) => Promise<void>;

@@ -43,7 +43,7 @@ export async function decideAuthentication(
     return refused(context, 'method', began, facts.signal);
   // A name that can't exist takes the same way as one that doesn't: no directory holds the empty name.
   const name = userNamePattern.test(context.username) ? context.username : '';
-  const user = await facts.users.find(name, key.data);
+  const user = await facts.users.find(name, key.data, facts.connection.address);
   const verdict = judge(context, user, key);
   if (verdict === 'key-would-do') return { kind: 'key-would-do' };
   if (verdict !== 'login' || user === undefined) {

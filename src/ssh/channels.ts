@@ -57,6 +57,8 @@ export class Channels {
   readonly #running = new Map<SessionChannel, Promise<void>>();
   /** Channels that have or had a program: there is one for each. */
   readonly #started = new WeakSet<SessionChannel>();
+  /** Channels that a person sits in front of. */
+  readonly #withTerminal = new WeakSet<SessionChannel>();
   #nextId = 0;
   #noMoreSessions = false;
   #refusedRequests = 0;
@@ -221,6 +223,7 @@ export class Channels {
     const rule = requestRules.get(name);
     const request = rule === 'start' ? this.#sessionRequest(name, channel, reader) : undefined;
     if (rule === 'refuse-and-report') this.#report(name, null);
+    if (name === 'pty-req') this.#withTerminal.add(channel);
     if (request === undefined) {
       // Everything has an answer, also on a running session: PuTTY asks winadj@putty.projects.tartarus.org and waits.
       if (wantsReply) channel.answer(false);
@@ -237,7 +240,7 @@ export class Channels {
       this.#report(name, null);
       return undefined;
     }
-    if (name === 'shell') return { kind: 'shell' };
+    if (name === 'shell') return { kind: 'shell', hadTerminal: this.#withTerminal.has(channel) };
     const text = reader.string();
     if (name === 'exec' && text.length <= commandBytesMax) {
       // A copy, because the packet's memory belongs to a much larger buffer. Bytes, because names are bytes.

@@ -80,6 +80,10 @@ const internals: readonly Internal[] = [
   { name: '_sock', isThere: ({ _sock: socket }) => socket instanceof Duplex },
   { name: 'authenticated', isThere: ({ authenticated }) => !authenticated },
   { name: '_kexinit', isThere: ({ _protocol: protocol }) => '_kexinit' in protocol },
+  {
+    name: '_skipNextInboundPacket',
+    isThere: ({ _protocol: protocol }) => '_skipNextInboundPacket' in protocol,
+  },
   { name: '_queue', isThere: ({ _protocol: protocol }) => '_queue' in protocol },
   { name: '_kex', isThere: ({ _protocol: protocol }) => Object.hasOwn(protocol, '_kex') },
   {

@@ -2,7 +2,11 @@
  * One connection of ssh2 under names of our own. All access to ssh2's internals is here and in the start-up check that
  * they exist; the rest of this folder sees a transport that carries messages.
  */
+import { WireReader } from '../users/wire.ts';
+import { message } from './messages.ts';
 import type { Connection, KeyExchange, PayloadHandler, Protocol } from './ssh2.ts';
+
+const kexinitCookieEnd = 17; // the message's type and 16 random bytes
 
 /** ssh2's functions that send one packet each. Packets wait while a key exchange runs. */
 export type Packets = Pick<
@@ -67,13 +71,38 @@ export class Transport {
   interceptKeyExchange(intercept: Interceptor): void {
     const { _decipher: decipher } = this.#protocol;
     const { _onPayload: handle } = decipher;
-    Object.assign(decipher, { _onPayload: (payload: Buffer) => intercept(payload, handle) });
+    const judged = this.#judgingGuesses(handle);
+    Object.assign(decipher, { _onPayload: (payload: Buffer) => intercept(payload, judged) });
   }
 
   /** Intercepts all messages but those of key exchanges. To be called before the first one ended. */
   interceptMessages(intercept: Interceptor): void {
     const { _onPayload: handle } = this.#protocol;
-    Object.assign(this.#protocol, { _onPayload: (payload: Buffer) => intercept(payload, handle) });
+    const judged = this.#judgingGuesses(handle);
+    Object.assign(this.#protocol, { _onPayload: (payload: Buffer) => intercept(payload, judged) });
+  }
+
+  /**
+   * A client may send the first packet of the key exchange that it expects right behind its KEXINIT (RFC 4253, section 7);
+   * dropbear's does. ssh2 1.17 takes every such guess for wrong and drops the packet, and the client would wait for ever.
+   */
+  #judgingGuesses(handle: PayloadHandler): PayloadHandler {
+    return (payload) => {
+      const result = handle(payload);
+      if (payload[0] === message.KEXINIT && this.#isRightGuess(payload)) {
+        Object.assign(this.#protocol, { _skipNextInboundPacket: false });
+      }
+      return result;
+    };
+  }
+
+  /** Whether both sides would like the same algorithms best, which is what makes a guess right (RFC 4253, section 7.1). */
+  #isRightGuess(kexinit: Buffer): boolean {
+    const { _offer: offer } = this.#protocol;
+    const reader = new WireReader(kexinit, kexinitCookieEnd);
+    const first = (): string | undefined => reader.name().split(',')[0];
+    const { kex, serverHostKey } = offer.lists;
+    return first() === kex.array[0] && first() === serverHostKey.array[0];
   }
 
   /**

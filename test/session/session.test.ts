@@ -5,12 +5,30 @@ import { MemoryFiles } from '../support/memory-files.ts';
 import { ScpClient, sendAll, visible } from '../support/scp-client.ts';
 
 t.test('a shell: one friendly line, and a status that says that nothing was run', async (t) => {
-  const client = new ScpClient({ kind: 'shell' }, new MemoryFiles());
-  t.same(await client.finished(), { rest: '', status: 1 });
-  t.same(client.channel.errorLines, [
-    'Hi alice: this account only transfers files (scp, sftp); there is no shell here.',
-  ]);
-  t.same(client.refusals, [{ operation: 'shell', text: '' }]);
+  const welcome = 'Hi alice: this account only transfers files (scp, sftp); there is no shell here.';
+  for (const [what, hadTerminal, sent] of [
+    ['at a terminal', true, undefined],
+    ['a terminal that sends', true, 'echo hello\n'],
+    ['nothing', false, ''],
+    ['a script', false, 'rm -f -r "/"\necho done\n'],
+    ['an unfinished line', false, 'echo'],
+    ['a line without end', false, 'x'.repeat(100_000)],
+  ] as const) {
+    const files = new MemoryFiles();
+    const client = new ScpClient({ kind: 'shell', hadTerminal }, files);
+    if (sent !== undefined) client.channel.feed(sent);
+    if (sent !== undefined) client.channel.end();
+    t.same(await client.finished(), { rest: '', status: 1 }, what);
+    t.same(client.channel.errorLines, [welcome]);
+    t.same(client.refusals, [{ operation: 'shell', text: '' }]);
+    t.same(files.journal, []);
+  }
+});
+
+t.test('a shell in which nobody says anything', async (t) => {
+  const client = new ScpClient({ kind: 'shell', hadTerminal: false }, new MemoryFiles());
+  t.equal((await client.finished()).status, 1, 'ends by itself');
+  t.match(client.channel.errorLines, [/^Hi alice/]);
 });
 
 t.test('commands that are not ours: one clear line, nothing on stdout, a record', async (t) => {

@@ -15,6 +15,7 @@ export const login: Login = {
 export interface ClientOptions {
   readonly files?: Files;
   readonly unreadBytesMax?: number;
+  readonly errorsAnyTime?: boolean;
   readonly openFiles?: () => Promise<Files>;
   readonly recordRefusal?: () => void;
 }
@@ -27,9 +28,10 @@ export class ScpClient {
 
   /** Starts the session for a request; a string is an exec command in UTF-8. */
   constructor(request: string | SessionRequest, files: Files, options: ClientOptions = {}) {
-    this.channel = new MemoryChannel(
-      options.unreadBytesMax === undefined ? {} : { unreadBytesMax: options.unreadBytesMax },
-    );
+    this.channel = new MemoryChannel({
+      ...(options.unreadBytesMax === undefined ? {} : { unreadBytesMax: options.unreadBytesMax }),
+      errorsAnyTime: options.errorsAnyTime ?? false,
+    });
     const log = (level: string) => (fields: object, message: string) =>
       void this.logged.push(`${level} ${message} ${'code' in fields ? String(fields.code) : ''}`);
     const start = createStartSession({

@@ -24,6 +24,8 @@ export interface ServerOptions {
   /** Users beside "demo", who has the preset `full`. All log in with the demo key. */
   readonly users?: Readonly<Record<string, object>>;
   readonly limits?: Readonly<Record<string, number>>;
+  /** Further keys of the configuration. */
+  readonly settings?: Readonly<Record<string, unknown>>;
 }
 
 export class TestServer {
@@ -113,6 +115,12 @@ export class TestServer {
     return existsSync(path) ? readdirSync(path) : [];
   }
 
+  /** To be called once, with the port that it listens on. */
+  protected listening(port: number): void {
+    this.#port = port;
+    this.#writeKnownHosts();
+  }
+
   async start(): Promise<void> {
     const child = spawn(
       process.execPath,
@@ -123,7 +131,7 @@ export class TestServer {
     );
     this.#process = child;
     child.stderr.on('data', (bytes: Buffer) => (this.#log += bytes.toString('utf8')));
-    this.#port = await new Promise<number>((resolve, reject) => {
+    const listening = await new Promise<number>((resolve, reject) => {
       let printed = '';
       const timer = setTimeout(() => reject(new Error(`not ready: ${this.#log}`)), readyMsMax);
       child.stdout.on('data', (bytes: Buffer) => {
@@ -139,7 +147,7 @@ export class TestServer {
         reject(new Error(`scpd ended with ${status}: ${this.#log}`));
       });
     });
-    this.#writeKnownHosts();
+    this.listening(listening);
   }
 
   /** Ends it by a signal and says how it ended. */
@@ -175,8 +183,17 @@ export function remote(path: string, user = 'demo'): string {
 
 /** Sets up a place with `scpd init`, adds users, and starts. Everything is gone when the test ends. */
 export async function startServer(t: Test, options: ServerOptions = {}): Promise<TestServer> {
+  return await startServerOf(t, (place) => new TestServer(place), options);
+}
+
+/** The same for a server that is more than a `TestServer`. */
+export async function startServerOf<T extends TestServer>(
+  t: Test,
+  make: (place: string) => T,
+  options: ServerOptions = {},
+): Promise<T> {
   const place = mkdtempSync(join(tmpdir(), 'scpd-test-'));
-  const server = new TestServer(place);
+  const server = make(place);
   t.teardown(async () => {
     await server.end('SIGKILL');
     rmSync(place, { recursive: true, force: true });
@@ -188,7 +205,7 @@ export async function startServer(t: Test, options: ServerOptions = {}): Promise
   return server;
 }
 
-function writeConfig(place: string, { users = {}, limits = {} }: ServerOptions): void {
+function writeConfig(place: string, { users = {}, limits = {}, settings: more = {} }: ServerOptions): void {
   const account = (name: string, settings: object): object => {
     mkdirSync(join(place, 'var', name), { recursive: true });
     return { root: `../var/${name}`, authorizedKeys: '../keys/users/demo', preset: 'full', ...settings };
@@ -199,6 +216,7 @@ function writeConfig(place: string, { users = {}, limits = {} }: ServerOptions):
     hostKeys: ['ed25519', 'ecdsa', 'rsa'].map((type) => `../keys/host/ssh_host_${type}_key`),
     audit: { dir: '../var/audit' },
     limits,
+    ...more,
     users: { demo: account('demo', {}), ...Object.fromEntries(others) },
   };
   writeFileSync(join(place, 'config', 'scpd.json'), JSON.stringify(config, null, 2));

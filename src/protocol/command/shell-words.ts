@@ -7,19 +7,35 @@
 import { commandBytesMax, commandWordsMax } from '../../limits.ts';
 import { decodeName } from '../../name-bytes.ts';
 
+export interface ShellWord {
+  /** The word without its quotes. */
+  readonly text: string;
+  /** The same as a pattern (`glob/`): a quoted character that means something there has a backslash before it. */
+  readonly pattern: string;
+  /** The blanks between the word before and this one. */
+  readonly blanksBefore: string;
+}
+
 export type ShellWords =
-  | { readonly kind: 'words'; readonly words: readonly string[] }
+  | { readonly kind: 'words'; readonly words: readonly ShellWord[] }
   | { readonly kind: 'refused'; readonly reason: string };
 
+export interface ShellWordsOptions {
+  /** The name of the login: `~name` means the same as `~`. */
+  readonly userName?: string;
+  /** The value of `$NAME`, `${NAME}` or `$?`, which are refused where this is not given. */
+  readonly variable?: (name: string) => string;
+}
+
 /**
- * The words of a command. Quoting is that of POSIX.1-2024, Shell Command Language, section 2.2. A leading unquoted `~`
- * or `~/` names the directory where a login starts, which relative names mean anyway: it is dropped. Globs and braces
- * are ordinary characters.
+ * The words of a command. Quoting is that of POSIX.1-2024, Shell Command Language, section 2.2. A leading unquoted `~`,
+ * `~/` or `~name` of the login names the directory where a login starts, which relative names mean anyway: it is
+ * dropped. Somebody else's `~name` is a plain name, as it is to a shell that knows nobody of that name.
  */
-export function shellWords(command: Buffer): ShellWords {
+export function shellWords(command: Buffer, options: ShellWordsOptions = {}): ShellWords {
   if (command.length > commandBytesMax) return { kind: 'refused', reason: 'the command is too long' };
   try {
-    return { kind: 'words', words: new Splitter(command).words() };
+    return { kind: 'words', words: new Splitter(command, options).words() };
   } catch (error) {
     if (error instanceof Refusal) return { kind: 'refused', reason: error.message };
     throw error;
@@ -37,7 +53,6 @@ const space = 0x20;
 const doubleQuote = 0x22;
 const dollar = 0x24;
 const singleQuote = 0x27;
-const slash = 0x2f;
 const backslash = 0x5c;
 const backtick = 0x60;
 const tilde = 0x7e;
@@ -46,24 +61,36 @@ const tilde = 0x7e;
 const operators = new Set(Buffer.from(';|&`$()<>\n\r'));
 /** What a backslash makes literal inside double quotes; before anything else it stands for itself. */
 const escapedInDoubleQuotes = new Set([dollar, backtick, doubleQuote, backslash]);
+/** What means something in a pattern, in or outside of brackets. */
+const patternBytes = new Set(Buffer.from('*?[]{},\\!^-:'));
+
+/** A word being read: its bytes, and those of its pattern. */
+interface OpenWord {
+  readonly bytes: number[];
+  readonly pattern: number[];
+  readonly blanksBefore: string;
+}
 
 class Splitter {
   readonly #command: Buffer;
-  readonly #words: string[] = [];
+  readonly #options: ShellWordsOptions;
+  readonly #words: ShellWord[] = [];
   #offset = 0;
-  /** Bytes of the word being read; undefined between words, so that `''` is a word and a blank is not. */
-  #word: number[] | undefined;
+  #blanks = '';
+  /** Undefined between words, so that `''` is a word and a blank is not. */
+  #word: OpenWord | undefined;
 
-  constructor(command: Buffer) {
+  constructor(command: Buffer, options: ShellWordsOptions) {
     this.#command = command;
+    this.#options = options;
   }
 
-  words(): readonly string[] {
+  words(): readonly ShellWord[] {
     if (this.#command.includes(0)) throw new Refusal('a NUL byte is in the command');
     const end = this.#endWithoutBlanks();
     while (this.#offset < end) {
       const byte = this.#command[this.#offset] ?? 0;
-      if (byte === space || byte === tab) this.#endWord();
+      if (byte === space || byte === tab) this.#readBlank(byte);
       else this.#readPiece(byte);
     }
     this.#endWord();
@@ -77,85 +104,126 @@ class Splitter {
     return end;
   }
 
-  #endWord(): void {
+  #readBlank(byte: number): void {
+    this.#endWord();
     this.#offset += 1;
+    this.#blanks += String.fromCharCode(byte);
+  }
+
+  #endWord(): void {
     if (this.#word === undefined) return;
     if (this.#words.length === commandWordsMax) throw new Refusal('the command has too many words');
-    this.#words.push(decodeName(Buffer.from(this.#word)));
+    const { bytes, pattern, blanksBefore } = this.#word;
+    this.#words.push({
+      text: decodeName(Buffer.from(bytes)),
+      pattern: decodeName(Buffer.from(pattern)),
+      blanksBefore,
+    });
     this.#word = undefined;
+    this.#blanks = '';
   }
 
   #readPiece(byte: number): void {
-    const word = (this.#word ??= []);
+    const word = (this.#word ??= { bytes: [], pattern: [], blanksBefore: this.#blanks });
     if (byte === singleQuote) this.#readSingleQuoted(word);
     else if (byte === doubleQuote) this.#readDoubleQuoted(word);
     else if (byte === backslash) this.#readEscaped(word);
+    else if (byte === dollar && this.#options.variable !== undefined) this.#readVariable(word);
     else if (operators.has(byte))
       throw new Refusal(`${nameOf(byte)} has no meaning here unless it is quoted`);
-    else if (byte === tilde && word.length === 0 && this.#isHome()) this.#skipHome();
+    else if (byte === tilde && this.#isAtWordStart()) this.#readTilde(word);
     else {
-      word.push(byte);
+      word.bytes.push(byte);
+      word.pattern.push(byte);
       this.#offset += 1;
     }
   }
 
-  #readSingleQuoted(word: number[]): void {
+  #readSingleQuoted(word: OpenWord): void {
     const end = this.#command.indexOf(singleQuote, this.#offset + 1);
     if (end === -1) throw new Refusal('a quote is not closed');
-    for (const byte of this.#command.subarray(this.#offset + 1, end)) word.push(byte);
+    for (const byte of this.#command.subarray(this.#offset + 1, end)) pushQuoted(word, byte);
     this.#offset = end + 1;
   }
 
-  #readDoubleQuoted(word: number[]): void {
+  #readDoubleQuoted(word: OpenWord): void {
     this.#offset += 1;
     for (;;) {
       const byte = this.#command[this.#offset];
       if (byte === undefined) throw new Refusal('a quote is not closed');
       if (byte === doubleQuote) break;
-      if (byte === dollar || byte === backtick) {
+      if (byte === dollar && this.#options.variable !== undefined) this.#readVariable(word);
+      else if (byte === dollar || byte === backtick) {
         throw new Refusal(`${nameOf(byte)} has no meaning here unless it is quoted with ' or \\`);
-      }
-      if (byte === backslash) this.#readEscapedInDoubleQuotes(word);
+      } else if (byte === backslash) this.#readEscapedInDoubleQuotes(word);
       else {
-        word.push(byte);
+        pushQuoted(word, byte);
         this.#offset += 1;
       }
     }
     this.#offset += 1;
   }
 
-  #readEscapedInDoubleQuotes(word: number[]): void {
+  #readEscapedInDoubleQuotes(word: OpenWord): void {
     const next = this.#command[this.#offset + 1];
     if (next === newline) {
       this.#offset += 2;
     } else if (next !== undefined && escapedInDoubleQuotes.has(next)) {
-      word.push(next);
+      pushQuoted(word, next);
       this.#offset += 2;
     } else {
-      word.push(backslash);
+      pushQuoted(word, backslash);
       this.#offset += 1;
     }
   }
 
   /** One byte is enough also before a multibyte character: the bytes behind the first are ordinary. */
-  #readEscaped(word: number[]): void {
+  #readEscaped(word: OpenWord): void {
     const next = this.#command[this.#offset + 1];
     if (next === undefined) throw new Refusal('the command ends in a backslash');
-    if (next !== newline) word.push(next);
+    if (next !== newline) pushQuoted(word, next);
     this.#offset += 2;
   }
 
-  /** `~` alone or before a slash; `~name` would be somebody else's directory, and is a plain name here. */
-  #isHome(): boolean {
-    const next = this.#command[this.#offset + 1];
-    const previous = this.#command[this.#offset - 1];
-    const atStart = previous === undefined || previous === space || previous === tab;
-    return atStart && (next === undefined || next === slash || next === space || next === tab);
+  #readVariable(word: OpenWord): void {
+    const rest = this.#command.toString('latin1', this.#offset, this.#offset + 64);
+    const [text, braced, name = braced] = /^\$(?:\{(\w+)\}|(\w+|\?))/.exec(rest) ?? [];
+    if (text === undefined) throw new Refusal('"$" has no meaning here unless it is quoted');
+    const value = this.#options.variable?.(name ?? '') ?? '';
+    for (const byte of Buffer.from(value)) pushQuoted(word, byte);
+    this.#offset += text.length;
   }
 
-  #skipHome(): void {
-    this.#offset += this.#command[this.#offset + 1] === slash ? 2 : 1;
+  #isAtWordStart(): boolean {
+    const previous = this.#command[this.#offset - 1];
+    return previous === undefined || previous === space || previous === tab;
   }
+
+  /** `~` and `~name` end at a slash or with the word; a quote in the name makes all of it plain. */
+  #readTilde(word: OpenWord): void {
+    const rest = this.#command.subarray(this.#offset + 1);
+    const length = rest.findIndex((byte) => !isOfUserName(byte));
+    const name = rest.toString('latin1', 0, length === -1 ? rest.length : length);
+    const behind = String.fromCharCode(rest[name.length] ?? space);
+    const isHome = name === '' || name === this.#options.userName;
+    if (isHome && '/ \t\r\n'.includes(behind)) {
+      this.#offset += 1 + name.length + (behind === '/' ? 1 : 0);
+    } else {
+      word.bytes.push(tilde);
+      word.pattern.push(tilde);
+      this.#offset += 1;
+    }
+  }
+}
+
+function pushQuoted(word: OpenWord, byte: number): void {
+  word.bytes.push(byte);
+  if (patternBytes.has(byte)) word.pattern.push(backslash);
+  word.pattern.push(byte);
+}
+
+function isOfUserName(byte: number): boolean {
+  return /[\w.-]/.test(String.fromCharCode(byte));
 }
 
 function nameOf(byte: number): string {

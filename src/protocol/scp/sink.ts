@@ -6,7 +6,7 @@
  * answers are common, and are understood.
  */
 import { ProtocolError } from '../../errors.ts';
-import { scpDepthMax } from '../../limits.ts';
+import { scpDepthMax, scpEntriesMax } from '../../limits.ts';
 import { decodeName } from '../../name-bytes.ts';
 import { LineReader } from './line-reader.ts';
 import { parseRecord, recordLeaders, type ScpEntry, type ScpRecord, type ScpTimes } from './records.ts';
@@ -55,10 +55,14 @@ type Owed = 'nothing' | 'greeting' | 'file' | 'directory' | 'hostileName' | 'oth
 export interface ScpSinkOptions {
   /** Whether D records are allowed: `scp -r`. */
   readonly recursive: boolean;
+  /** How many C and D records one session may have. */
+  readonly entriesMax?: number;
 }
 
 export class ScpSink {
   readonly #recursive: boolean;
+  readonly #entriesMax: number;
+  #entries = 0;
   readonly #lines = new LineReader();
   #expecting: 'record' | 'data' | 'verdict' | 'nothing' = 'record';
   /** The client waits for a first answer before it says anything. */
@@ -71,8 +75,9 @@ export class ScpSink {
   #chunk: Buffer = Buffer.alloc(0);
   #offset = 0;
 
-  constructor({ recursive }: ScpSinkOptions) {
+  constructor({ recursive, entriesMax = scpEntriesMax }: ScpSinkOptions) {
     this.#recursive = recursive;
+    this.#entriesMax = entriesMax;
   }
 
   /** Whether the session is at its end: nothing more is read. */
@@ -168,6 +173,8 @@ export class ScpSink {
     if (record.kind === 'directory' && this.#depth === scpDepthMax) {
       throw new ProtocolError('directories are nested too deeply');
     }
+    this.#entries += 1;
+    if (this.#entries > this.#entriesMax) throw new ProtocolError('too many entries');
     if (isHostile(record.name)) {
       this.#owed = 'hostileName';
       this.#expecting = 'nothing';

@@ -47,7 +47,7 @@ const accepted: readonly (readonly [string | Buffer, readonly (string | Buffer)[
 t.test('words, byte for byte', async (t) => {
   for (const [command, expected] of accepted) {
     const split = shellWords(Buffer.from(command as string));
-    const words = split.kind === 'words' ? split.words.map((word) => encodeName(word)) : split;
+    const words = split.kind === 'words' ? split.words.map(({ text }) => encodeName(text)) : split;
     const name = JSON.stringify(Buffer.from(command as string).toString('latin1'));
     t.same(
       words,

@@ -114,6 +114,16 @@ t.test('a directory without -r', async (t) => {
   t.equal(run([Buffer.from('D0755 0 d\n')], false).error, 'received directory without -r');
 });
 
+t.test('entries are counted', async (t) => {
+  const sink = new ScpSink({ recursive: true, entriesMax: 2 });
+  sink.accept();
+  const take = (text: string): void => {
+    for (const event of sink.push(Buffer.from(text))) if (event.kind !== 'data') sink.accept();
+  };
+  take('D0755 0 d\nC0644 0 a\n\0E\n');
+  t.throws(() => take('C0644 0 b\n'), new ProtocolError('too many entries'));
+});
+
 t.test('directories are nested only so deep', async (t) => {
   t.equal(whole('D0755 0 d\n'.repeat(scpDepthMax)).error, undefined);
   t.equal(whole('D0755 0 d\n'.repeat(scpDepthMax + 1)).error, 'directories are nested too deeply');
