@@ -53,7 +53,8 @@ export function checkRights(reader: SoundValues, findings: Findings): void {
     checkRules([...user, 'rules'], reader, findings);
     const keys = reader.keys(user);
     if (reader.isObject(user) && !['preset', 'rules', 'roles'].some((key) => keys.includes(key))) {
-      const words = 'expected one of "full", "read-only", "drop-box" (or rules, or roles), got nothing';
+      const words =
+        'expected one of "full", "read-only", "append-only", "drop-box" (or rules, or roles), got nothing';
       findings.add([...user, 'preset'], words);
     }
     for (const path of reader.items([...user, 'roles'])) {

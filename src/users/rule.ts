@@ -17,10 +17,10 @@ export type Verb =
   | 'hash';
 
 /** A named set of rights that a configuration may name; what each allows stands in `guard/presets.ts`. */
-export type Preset = 'full' | 'read-only' | 'drop-box';
+export type Preset = 'full' | 'read-only' | 'append-only' | 'drop-box';
 
-/** Those, and the ones that need old versions to be kept. */
-export type RulePreset = Preset | 'backup' | 'append-only';
+/** Those, and the one that needs old versions to be kept. */
+export type RulePreset = Preset | 'backup';
 
 /** What becomes of a new file whose name is taken by another's: refused, or stored under a name of its own. */
 export type OnConflict = 'refuse' | 'rename';
