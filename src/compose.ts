@@ -8,10 +8,14 @@ import { auditSshEvents } from './audit/ssh-audit.ts';
 import { openFileJournal, type FileJournal } from './audit/file-journal.ts';
 import type { SessionFacts } from './audit/record.ts';
 import { SessionJournal } from './audit/session-journal.ts';
+import type { Catalog, CatalogRoot } from './catalog/catalog.ts';
+import { catalogRoots, quotaKeeper, startCatalog } from './compose-catalog.ts';
 import type { Config, ListenAddress } from './config/config.ts';
 import type { Files } from './guard/files.ts';
 import { createGuardedFiles } from './guard/guarded-files.ts';
+import { Ownership } from './guard/ownership.ts';
 import { createStartSession, type SessionDependencies } from './session/session.ts';
+import type { StartSession } from './session/start.ts';
 import { createSshServer, type SshServer } from './ssh/server.ts';
 import { openDiskStore } from './storage/disk-store.ts';
 import { checkSandbox } from './storage/self-check.ts';
@@ -26,18 +30,30 @@ export interface RunningServer {
   stop(): Promise<void>;
 }
 
+export interface StartOptions {
+  /** Something that watches the sessions: it starts them in its own way, such as on a channel that records. */
+  readonly around?: (start: StartSession) => StartSession;
+}
+
 /** Starts everything, or nothing: rejects with an Error whose message is for the operator. */
-export async function startServer(config: Config, log: Logger): Promise<RunningServer> {
+export async function startServer(
+  config: Config,
+  log: Logger,
+  { around = (start) => start }: StartOptions = {},
+): Promise<RunningServer> {
   checkSandbox();
   const journal = await openJournal(config, log);
+  let catalog: Catalog | undefined;
   try {
     sweepRoots(config, log);
+    catalog = await startCatalog(config, log);
+    const stored: Stored = { journal, catalog, roots: await catalogRoots(config) };
     const users = createUserDirectory(config.users, (problem) => log.warn(problem, 'authorized_keys'));
     const server = createSshServer({
       hostKeys: config.hostKeys.map((key) => key.privateKey),
       limits: config.limits,
       users,
-      startSession: createStartSession(sessionDependencies(config, journal, log)),
+      startSession: around(createStartSession(sessionDependencies(config, stored, log))),
       events: auditSshEvents(journal, log),
       log,
     });
@@ -46,13 +62,23 @@ export async function startServer(config: Config, log: Logger): Promise<RunningS
       addresses,
       stop: async () => {
         await server.close({ drainSeconds: config.limits.drainSeconds });
+        await stored.catalog.close();
         await journal.close();
       },
     };
   } catch (error) {
+    await catalog?.close();
     await journal.close();
     throw error;
   }
+}
+
+/** Where it is written down what is stored and what was done. */
+interface Stored {
+  readonly journal: FileJournal;
+  readonly catalog: Catalog;
+  /** By the names of their users. */
+  readonly roots: ReadonlyMap<string, CatalogRoot>;
 }
 
 async function openJournal(config: Config, log: Logger): Promise<FileJournal> {
@@ -78,7 +104,11 @@ function sweepRoots(config: Config, log: Logger): void {
 }
 
 /** What sessions need of the rest: their files behind the door, and the journal. */
-function sessionDependencies(config: Config, journal: FileJournal, log: Logger): SessionDependencies {
+function sessionDependencies(
+  config: Config,
+  { journal, catalog, roots }: Stored,
+  log: Logger,
+): SessionDependencies {
   const sessionJournal = (
     login: Login,
     session: string | null,
@@ -93,21 +123,28 @@ function sessionDependencies(config: Config, journal: FileJournal, log: Logger):
       client: login.connection.clientSoftware,
       protocol,
     });
+  const ownership = new Ownership();
   return {
-    openFiles: async (login, protocol): Promise<Files> =>
-      createGuardedFiles({
-        user: login.user,
-        store: openDiskStore(login.user.root, config.durability),
-        journal: sessionJournal(login, newId(), protocol),
-      }),
-    recordRefusal: (login, { operation, text }) =>
+    openFiles: async ({ user, ...login }, protocol): Promise<Files> => {
+      const root = roots.get(user.name) ?? { hostPath: user.root, users: [user.name] };
+      const quota = await quotaKeeper(catalog, { user, root, freeBytesMin: config.freeBytesMin, log });
+      return createGuardedFiles({
+        user,
+        store: openDiskStore(user.root, config.durability),
+        journal: sessionJournal({ user, ...login }, newId(), protocol),
+        ownership,
+        quota,
+      });
+    },
+    recordRefusal: (login, { operation, text, error = 'COMMAND_REFUSED' }) =>
       sessionJournal(login, null, 'ssh').record({
         operation,
         outcome: 'refused',
         path: text,
-        error: 'COMMAND_REFUSED',
+        error,
       }),
     log,
+    unquotedSpaces: config.scp.unquotedSpaces,
   };
 }
 

@@ -21,6 +21,26 @@ const commands: CommandTable = [
     summary: 'report everything that is wrong with a configuration',
     load: () => import('./cli/check.ts'),
   },
+  {
+    name: 'verify',
+    summary: 'read what is stored and compare it with what was received',
+    load: () => import('./cli/verify.ts'),
+  },
+  {
+    name: 'explain',
+    summary: 'say whether a user may do something, and by which rule',
+    load: () => import('./cli/explain.ts'),
+  },
+  {
+    name: 'commands',
+    summary: 'list what clients may run over ssh',
+    load: () => import('./cli/commands.ts'),
+  },
+  {
+    name: 'requests',
+    summary: 'list the SFTP requests that are served',
+    load: () => import('./cli/requests.ts'),
+  },
 ];
 
 const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);

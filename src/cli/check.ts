@@ -39,6 +39,6 @@ function summary({ listen, hostKeys, users }: Config): string[] {
     `listens on ${listen.map(addressText).join(', ')}`,
     `host keys: ${hostKeys.map(({ type }) => type).join(', ')}`,
     users.length === 0 ? 'no users: nobody can log in' : `users: ${users.length}`,
-    ...users.map(({ user }) => `  ${user.name}: ${user.preset} in ${shownFile(user.root)}`),
+    ...users.map(({ user }) => `  ${user.name}: ${user.preset ?? 'rules'} in ${shownFile(user.root)}`),
   ];
 }

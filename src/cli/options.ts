@@ -47,7 +47,10 @@ export function readOptions(
     given.set(name, value);
   }
   const values = known.map((name) => [name, given.get(name) ?? defaultOf(options[name])]);
-  const wordValues = expected.map((argument, index) => [argument.name, positional(argument, positionals[index])]);
+  const wordValues = expected.map((argument, index) => [
+    argument.name,
+    positional(argument, positionals[index]),
+  ]);
   return { help: false, values: Object.fromEntries([...values, ...wordValues]) as Record<string, string> };
 }
 

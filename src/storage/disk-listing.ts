@@ -15,10 +15,7 @@ const lstatAsync = promisify(lstat);
 const directoryBufferEntries = 256;
 
 /** @param descriptor of the directory; taken over, also when this throws */
-export async function openListing(
-  descriptor: number,
-  isRoot: boolean,
-): Promise<Listing<StoredAttributes>> {
+export async function openListing(descriptor: number, isRoot: boolean): Promise<Listing<StoredAttributes>> {
   try {
     // Names are bytes: the types know 'buffer' only for readdir.
     const options = { encoding: 'buffer' as BufferEncoding, bufferSize: directoryBufferEntries };

@@ -18,14 +18,7 @@ import {
 import { promisify } from 'node:util';
 import { ScpdError } from '../errors.ts';
 import type { AttributeChange, Listing, Space } from '../guard/files.ts';
-import type {
-  Place,
-  StagedFile,
-  StageOptions,
-  Store,
-  StoredAttributes,
-  StoredFile,
-} from '../guard/store.ts';
+import type { Place, StagedFile, StageOptions, Store, StoredAttributes, StoredFile } from '../guard/store.ts';
 import { isWithin, type VirtualPath } from '../guard/virtual-path.ts';
 import { decodeName, encodeName } from '../name-bytes.ts';
 import {

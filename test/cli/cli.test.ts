@@ -45,6 +45,7 @@ const rows: readonly Row[] = [
     undefined,
     /^scpd: unknown option --confg; did you mean "--config"\?\nRun "scpd check --help"/,
   ],
+  [['commands'], 0, /md5sum \[-b\][^]*\[hash\]\n[^]*as WinSCP does:\n[^]*chmod/, undefined],
   [['check', '-c', 'x'], 2, undefined, /^scpd: unknown option -c/],
   [['check', '--config'], 2, undefined, /^scpd: option --config needs a value\n/],
   [['check', '--config', '--verbose'], 2, undefined, /^scpd: option --config needs a value\n/],

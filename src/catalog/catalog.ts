@@ -1,0 +1,318 @@
+/**
+ * What is stored, by whom, and with which hash; how much each user has. One typed interface in front of a database, so
+ * that another one can take SQLite's place. Losing it loses nothing: it is made again from the disk and the journal.
+ *
+ * After a crash `recover` looks at the paths that were being changed; after a power cut, or the loss of the database, at
+ * all of each root. Until it has, the sums are not to be trusted, so it runs before anyone is served.
+ */
+import type { KnownEntry, Ledger, Quota, Usage } from '../guard/ledger.ts';
+import type { Store } from '../guard/store.ts';
+import { rootPath, type VirtualPath } from '../guard/virtual-path.ts';
+import { catalogPageEntries } from '../limits.ts';
+import { encodeName } from '../name-bytes.ts';
+import { openDatabase, type Beginning, type Database, type DatabaseOptions } from './database.ts';
+import { findEntry, moveEntries, pageOfEntries, sumOfFiles } from './entries.ts';
+import { CatalogLedger, knownEntry } from './ledger.ts';
+import { asPath, pathOf } from './path-bytes.ts';
+import { endReservation } from './reservations.ts';
+import { lookAt, survey, type SurveyCounts } from './survey.ts';
+import type { ReservationRow, Writer } from './tables.ts';
+import { recount, usageOf, type Amount } from './usage.ts';
+
+export { CatalogError, type Beginning } from './database.ts';
+export type { SurveyCounts } from './survey.ts';
+
+/** What tells processes apart; `storage/process-identity.ts` knows. */
+export interface ProcessFacts {
+  readonly own: string;
+  /** Changes when the machine starts anew. */
+  readonly boot: string;
+  readonly isAlive: (process: string) => boolean;
+}
+
+export interface CatalogOptions extends DatabaseOptions {
+  readonly processes: ProcessFacts;
+}
+
+/** A root and who may store in it. */
+export interface CatalogRoot {
+  /** Host path without links. */
+  readonly hostPath: string;
+  readonly users: readonly string[];
+}
+
+/** What `recover` has done in one root. */
+export interface Recovered {
+  readonly root: CatalogRoot;
+  /** Whether all of the root was looked at, or only what was being changed when a process ended. */
+  readonly whole: boolean;
+  readonly paths: number;
+  readonly counts: SurveyCounts;
+}
+
+export interface UsageCorrection {
+  readonly user: string;
+  readonly before: Amount;
+  readonly after: Amount;
+}
+
+/** An entry and where it is. */
+export interface CatalogEntry extends KnownEntry {
+  readonly path: VirtualPath;
+}
+
+export interface Catalog {
+  readonly beginning: Beginning;
+  ledger(account: {
+    readonly root: CatalogRoot;
+    readonly user: string;
+    readonly quota: Quota;
+  }): Promise<Ledger>;
+  usage(user: string): Promise<Usage>;
+  entryAt(root: CatalogRoot, path: VirtualPath): Promise<CatalogEntry | undefined>;
+  /** Everything known at and below a path, in the order of its bytes. */
+  entries(root: CatalogRoot, below: VirtualPath): AsyncIterable<CatalogEntry>;
+  /** How many files are known at and below a path, and how much they hold. */
+  filesBelow(root: CatalogRoot, below: VirtualPath): Promise<Amount>;
+  /** Whether a change is under way that may concern this path. */
+  isChanging(root: CatalogRoot, path: VirtualPath): Promise<boolean>;
+  /** Closes what processes that are gone have left open. To be called before anyone is served. */
+  recover(roots: readonly CatalogRoot[], openStore: (root: CatalogRoot) => Store): AsyncIterable<Recovered>;
+  /** Compares all of a root with the disk and makes what is known agree; hashes are kept where nothing has changed. */
+  survey(root: CatalogRoot, store: Store): Promise<SurveyCounts>;
+  /** Makes the sums anew. */
+  recount(): Promise<readonly UsageCorrection[]>;
+  close(): Promise<void>;
+}
+
+/** Opens the catalog. Throws `CatalogError`. */
+export async function openCatalog(options: CatalogOptions): Promise<SqliteCatalog> {
+  const { database, beginning } = await openDatabase(options);
+  return new SqliteCatalog(database, beginning, options.processes);
+}
+
+export class SqliteCatalog implements Catalog {
+  readonly beginning: Beginning;
+  /** For `rebuild.ts`, which writes what it found. */
+  readonly database: Database;
+  readonly #processes: ProcessFacts;
+  readonly #rootIds = new Map<string, Promise<number>>();
+
+  constructor(database: Database, beginning: Beginning, processes: ProcessFacts) {
+    this.database = database;
+    this.beginning = beginning;
+    this.#processes = processes;
+  }
+
+  async ledger({ root, user, quota }: Parameters<Catalog['ledger']>[0]): Promise<Ledger> {
+    const { database } = this;
+    const process = this.#processes.own;
+    return new CatalogLedger({ database, process, rootId: await this.rootId(root), user, quota });
+  }
+
+  async usage(user: string): Promise<Usage> {
+    return await usageOf(this.database.read, user);
+  }
+
+  async entryAt(root: CatalogRoot, path: VirtualPath): Promise<CatalogEntry | undefined> {
+    const row = await findEntry(this.database.read, { rootId: await this.rootId(root), path });
+    return row === undefined ? undefined : { path, ...knownEntry(row) };
+  }
+
+  async *entries(root: CatalogRoot, below: VirtualPath): AsyncGenerator<CatalogEntry> {
+    const spot = { rootId: await this.rootId(root), path: below };
+    let after: VirtualPath | undefined;
+    for (;;) {
+      const page = await pageOfEntries(this.database.read, spot, { after, limit: catalogPageEntries });
+      for (const row of page) yield { path: pathOf(row), ...knownEntry(row) };
+      const last = page.at(-1);
+      if (last === undefined) return;
+      after = pathOf(last);
+    }
+  }
+
+  async filesBelow(root: CatalogRoot, path: VirtualPath): Promise<Amount> {
+    return await sumOfFiles(this.database.read, { rootId: await this.rootId(root), path });
+  }
+
+  async isChanging(root: CatalogRoot, path: VirtualPath): Promise<boolean> {
+    const rows = await this.database.read
+      .selectFrom('reservations')
+      .select(['path', 'target', 'process'])
+      .where('root_id', '=', await this.rootId(root))
+      .execute();
+    const covers = (from: VirtualPath): boolean => path === from || path.startsWith(`${from}/`);
+    return rows.some(
+      (row) =>
+        this.#processes.isAlive(row.process) &&
+        (covers(pathOf(row)) || (row.target !== null && covers(asPath(row.target)))),
+    );
+  }
+
+  async *recover(
+    roots: readonly CatalogRoot[],
+    openStore: (root: CatalogRoot) => Store,
+  ): AsyncGenerator<Recovered> {
+    const gone = await this.#register();
+    for (const root of roots) {
+      const store = openStore(root);
+      try {
+        const recovered = await this.#recoverRoot(root, store, gone);
+        if (recovered !== undefined) yield recovered;
+      } finally {
+        store.close();
+      }
+    }
+    await this.#forget(gone);
+  }
+
+  async survey(root: CatalogRoot, store: Store): Promise<SurveyCounts> {
+    const rootId = await this.rootId(root);
+    const spot = { rootId, path: rootPath };
+    const counts = await survey({ database: this.database, store, spot, owner: ownerIn(root) });
+    await this.database.write(async (writer) => {
+      await writer
+        .updateTable('roots')
+        .set({ surveyed_at: new Date().toISOString() })
+        .where('id', '=', rootId)
+        .execute();
+    });
+    return counts;
+  }
+
+  async recount(): Promise<readonly UsageCorrection[]> {
+    return await this.database.write(recount);
+  }
+
+  /** Also lets go of the name of this process, unless something was left open under it. */
+  async close(): Promise<void> {
+    try {
+      await this.database.write(async (writer) => {
+        await writer
+          .deleteFrom('processes')
+          .where('id', '=', this.#processes.own)
+          .where((builder) =>
+            builder.not(
+              builder.exists(
+                builder.selectFrom('reservations').select('id').where('process', '=', this.#processes.own),
+              ),
+            ),
+          )
+          .execute();
+      });
+    } finally {
+      await this.database.close();
+    }
+  }
+
+  /** The number of a root, which it gets when it is first asked for. */
+  async rootId({ hostPath }: CatalogRoot): Promise<number> {
+    let id = this.#rootIds.get(hostPath);
+    if (id === undefined) {
+      id = this.database.write((writer) => numberOf(writer, hostPath));
+      this.#rootIds.set(hostPath, id);
+      id.catch(() => this.#rootIds.delete(hostPath));
+    }
+    return await id;
+  }
+
+  /** Notes that this process is at work. Returns those that are not any more. */
+  async #register(): Promise<readonly string[]> {
+    const { own, boot, isAlive } = this.#processes;
+    return await this.database.write(async (writer) => {
+      const known = await writer.selectFrom('processes').selectAll().execute();
+      const gone = known.filter((one) => one.id !== own && (one.boot !== boot || !isAlive(one.id)));
+      const claimants = await writer.selectFrom('reservations').select('process').distinct().execute();
+      // The machine went down under them: commits may be lost that nothing tells of.
+      if (gone.some((one) => one.boot !== boot)) {
+        await writer.updateTable('roots').set({ surveyed_at: null }).execute();
+      }
+      await writer
+        .insertInto('processes')
+        .values({ id: own, boot })
+        .onConflict((conflict) => conflict.column('id').doUpdateSet({ boot }))
+        .execute();
+      const silent = claimants.map((one) => one.process).filter((id) => id !== own && !isAlive(id));
+      return [...new Set([...gone.map(({ id }) => id), ...silent])];
+    });
+  }
+
+  async #recoverRoot(
+    root: CatalogRoot,
+    store: Store,
+    gone: readonly string[],
+  ): Promise<Recovered | undefined> {
+    const rootId = await this.rootId(root);
+    const { read } = this.database;
+    const facts = await read.selectFrom('roots').selectAll().where('id', '=', rootId).executeTakeFirst();
+    const left = await read.selectFrom('reservations').selectAll().where('root_id', '=', rootId).execute();
+    const leftOpen = left.filter((row) => gone.includes(row.process));
+    const whole = facts?.surveyed_at === null;
+    if (whole) return { root, whole, paths: 1, counts: await this.survey(root, store) };
+    if (leftOpen.length === 0) return undefined;
+    const counts: SurveyCounts = { entries: 0, added: 0, corrected: 0, removed: 0 };
+    const owner = ownerIn(root);
+    for (const row of leftOpen) {
+      await finishRename(this.database, store, row);
+      for (const path of pathsOf(row)) {
+        const found = await survey({
+          database: this.database,
+          store,
+          spot: { rootId, path },
+          owner: row.claimed_files > 0 ? row.user : owner,
+        });
+        for (const key of ['entries', 'added', 'corrected', 'removed'] as const) counts[key] += found[key];
+      }
+    }
+    return { root, whole, paths: leftOpen.length, counts };
+  }
+
+  async #forget(gone: readonly string[]): Promise<void> {
+    await this.database.write(async (writer) => {
+      for (const process of gone) {
+        const rows = await writer
+          .selectFrom('reservations')
+          .select('id')
+          .where('process', '=', process)
+          .execute();
+        for (const { id } of rows) await endReservation(writer, id);
+        await writer.deleteFrom('processes').where('id', '=', process).execute();
+      }
+    });
+  }
+}
+
+/** Whom it belongs to what nobody is known to have stored: the only user there is, or nobody. */
+export function ownerIn({ users }: CatalogRoot): string | null {
+  return users.length === 1 ? (users[0] ?? null) : null;
+}
+
+/** A rename that was made and not noted: what is known of the old name is known of the new one. */
+async function finishRename(database: Database, store: Store, row: ReservationRow): Promise<void> {
+  if (row.target === null) return;
+  const [from, to] = [{ rootId: row.root_id, path: pathOf(row) }, asPath(row.target)];
+  await database.write(async (writer) => {
+    const known = await findEntry(writer, from);
+    if (known === undefined || (await lookAt(store, from.path)) !== undefined) return;
+    if ((await lookAt(store, to))?.inode === known.inode) await moveEntries(writer, from, to);
+  });
+}
+
+function pathsOf(row: ReservationRow): VirtualPath[] {
+  return [pathOf(row), ...(row.target === null ? [] : [asPath(row.target)])];
+}
+
+async function numberOf(writer: Writer, hostPath: string): Promise<number> {
+  const bytes = encodeName(hostPath);
+  await writer
+    .insertInto('roots')
+    .values({ host_path: bytes, surveyed_at: null })
+    .onConflict((conflict) => conflict.doNothing())
+    .execute();
+  const row = await writer
+    .selectFrom('roots')
+    .select('id')
+    .where('host_path', '=', bytes)
+    .executeTakeFirstOrThrow();
+  return row.id;
+}

@@ -1,0 +1,221 @@
+/**
+ * The database file: SQLite in WAL mode behind a query builder. Several processes may have it open.
+ *
+ * Every statement runs on the main thread, some 20 µs each, so transactions are short, and the writes of one turn of the
+ * event loop share one. `synchronous=NORMAL`: a commit survives the end of the process, not always a power cut; what a
+ * power cut took is found again on the disk (`recovery.ts`). A transaction that writes begins IMMEDIATE, because one
+ * that had read first could not wait for its turn.
+ */
+import { closeSync, constants, mkdirSync, openSync, renameSync, existsSync } from 'node:fs';
+import { dirname } from 'node:path';
+import {
+  CompiledQuery,
+  Kysely,
+  SqliteDialect,
+  SqliteDriver,
+  type DatabaseConnection,
+  type Driver,
+  type SqliteDatabase,
+  type SqliteDialectConfig,
+} from 'kysely';
+import Libsql from 'libsql';
+import { catalogBusyMsMax } from '../limits.ts';
+import { migrate } from './migrations.ts';
+import type { Reader, Tables, Writer } from './tables.ts';
+
+/** The database can't be used. `message` is for the operator. */
+export class CatalogError extends Error {
+  override readonly name = 'CatalogError';
+}
+
+export interface DatabaseOptions {
+  /** Host path of the file. */
+  readonly file: string;
+  /** What to do with a file that is damaged: set it aside and begin a new one, or refuse. */
+  readonly damaged: 'replace' | 'refuse';
+}
+
+/** `existing`: as it was left. `new`: there was none. `replaced`: it was damaged, and stands aside as `keptAs`. */
+export type Beginning =
+  | { readonly kind: 'existing' }
+  | { readonly kind: 'new' }
+  | { readonly kind: 'replaced'; readonly keptAs: string; readonly cause: unknown };
+
+/** A write that waits for its transaction. */
+interface Waiting {
+  readonly act: (writer: Writer) => Promise<void>;
+  readonly done: () => void;
+  readonly fail: (error: unknown) => void;
+}
+
+/** Opens the file, making it (0600) and its directory (0700) if need be. Throws `CatalogError`. */
+export async function openDatabase(
+  options: DatabaseOptions,
+): Promise<{ readonly database: Database; readonly beginning: Beginning }> {
+  const { file } = options;
+  const isNew = !existsSync(file);
+  try {
+    return { database: await openFile(file), beginning: { kind: isNew ? 'new' : 'existing' } };
+  } catch (error) {
+    if (!isDamage(error))
+      throw new CatalogError(`cannot open the catalog ${file}: ${words(error)}`, { cause: error });
+    if (options.damaged === 'refuse') {
+      throw new CatalogError(
+        `the catalog ${file} is damaged (${words(error)}); "scpd serve" sets it aside and begins a new one`,
+        { cause: error },
+      );
+    }
+    const keptAs = setAside(file);
+    return { database: await openFile(file), beginning: { kind: 'replaced', keptAs, cause: error } };
+  }
+}
+
+async function openFile(file: string): Promise<Database> {
+  mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
+  // SQLite gives its -wal and -shm files the mode of this one.
+  closeSync(openSync(file, constants.O_RDWR | constants.O_CREAT, 0o600));
+  const native = new Libsql(file);
+  try {
+    native.pragma(`busy_timeout = ${catalogBusyMsMax}`);
+    native.pragma('journal_mode = WAL');
+    native.pragma('synchronous = NORMAL');
+    const check = native.prepare('pragma quick_check(1)').all() as { readonly quick_check: string }[];
+    if (check[0]?.quick_check !== 'ok') throw new DamageError(check[0]?.quick_check ?? 'the check failed');
+    const database = new Database(native);
+    await database.write(migrate);
+    return database;
+  } catch (error) {
+    native.close();
+    throw error;
+  }
+}
+
+export class Database {
+  readonly read: Reader;
+  #waiting: Waiting[] = [];
+  #writing: Promise<void> | undefined;
+
+  constructor(native: InstanceType<typeof Libsql>) {
+    this.read = new Kysely<Tables>({ dialect: new Dialect({ database: new Statements(native) }) });
+  }
+
+  /**
+   * Runs `act` in a transaction, together with others that wait. It must wait for nothing but its own statements, and
+   * must bear being run twice: the transaction of a group in which one fails is rolled back, and each runs again alone.
+   */
+  async write<T>(act: (writer: Writer) => Promise<T>): Promise<T> {
+    return await new Promise<T>((resolve, reject) => {
+      let result: T;
+      const once = async (writer: Writer): Promise<void> => {
+        result = await act(writer);
+      };
+      this.#waiting.push({ act: once, done: () => resolve(result), fail: reject });
+      this.#writing ??= this.#writeGroups();
+    });
+  }
+
+  /** Waits for what is being written. Does not fail. */
+  async close(): Promise<void> {
+    while (this.#writing !== undefined) await this.#writing;
+    await this.read.destroy();
+  }
+
+  async #writeGroups(): Promise<void> {
+    while (this.#waiting.length > 0) {
+      await new Promise((resolve) => setImmediate(resolve)); // lets the rest of this turn join
+      const group = this.#waiting;
+      this.#waiting = [];
+      try {
+        await this.#transaction(group);
+      } catch (error) {
+        if (group.length === 1) group[0]?.fail(error);
+        else await this.#oneByOne(group);
+      }
+    }
+    this.#writing = undefined;
+  }
+
+  async #oneByOne(group: readonly Waiting[]): Promise<void> {
+    for (const one of group) {
+      try {
+        await this.#transaction([one]);
+      } catch (error) {
+        one.fail(error);
+      }
+    }
+  }
+
+  async #transaction(group: readonly Waiting[]): Promise<void> {
+    await this.read.transaction().execute(async (writer) => {
+      for (const { act } of group) await act(writer);
+    });
+    for (const { done } of group) done();
+  }
+}
+
+class Dialect extends SqliteDialect {
+  readonly #config: SqliteDialectConfig;
+
+  constructor(config: SqliteDialectConfig) {
+    super(config);
+    this.#config = config;
+  }
+
+  override createDriver(): Driver {
+    return new ImmediateDriver(this.#config);
+  }
+}
+
+class ImmediateDriver extends SqliteDriver {
+  override async beginTransaction(connection: DatabaseConnection): Promise<void> {
+    await connection.executeQuery(CompiledQuery.raw('begin immediate'));
+  }
+}
+
+/** Keeps prepared statements: the query builder prepares anew for each query. */
+class Statements implements SqliteDatabase {
+  readonly #native: InstanceType<typeof Libsql>;
+  readonly #prepared = new Map<string, ReturnType<SqliteDatabase['prepare']>>();
+
+  constructor(native: InstanceType<typeof Libsql>) {
+    this.#native = native;
+  }
+
+  prepare(text: string): ReturnType<SqliteDatabase['prepare']> {
+    const known = this.#prepared.get(text);
+    if (known !== undefined) return known;
+    const statement = this.#native.prepare(text) as ReturnType<SqliteDatabase['prepare']>;
+    if (this.#prepared.size < preparedMax) this.#prepared.set(text, statement);
+    return statement;
+  }
+
+  close(): void {
+    this.#prepared.clear();
+    this.#native.pragma('wal_checkpoint(PASSIVE)'); // so that the file alone is all, as far as no other process is in the way
+    this.#native.close();
+  }
+}
+
+/** More texts than there are in this program; those with lists of values of any length are not worth keeping. */
+const preparedMax = 200;
+
+class DamageError extends Error {
+  override readonly name = 'DamageError';
+}
+
+function isDamage(error: unknown): boolean {
+  if (error instanceof DamageError) return true;
+  return error instanceof Error && 'code' in error && /^SQLITE_(CORRUPT|NOTADB)/u.test(String(error.code));
+}
+
+function setAside(file: string): string {
+  const keptAs = `${file}.damaged-${new Date().toISOString().replaceAll(/[:.]/gu, '-')}`;
+  for (const suffix of ['', '-wal', '-shm']) {
+    if (existsSync(`${file}${suffix}`)) renameSync(`${file}${suffix}`, `${keptAs}${suffix}`);
+  }
+  return keptAs;
+}
+
+function words(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

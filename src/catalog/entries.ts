@@ -1,0 +1,155 @@
+/**
+ * The table of entries, and the sums that follow from it. Each function works in the caller's transaction, and whatever
+ * changes an entry changes its user's usage, and the claims on that path, with it: the three never disagree.
+ */
+import { sql, type ExpressionBuilder, type SqlBool, type Expression } from 'kysely';
+import type { VirtualPath } from '../guard/virtual-path.ts';
+import { asBytes } from './path-bytes.ts';
+import { rebalance } from './reservations.ts';
+import type { EntryRow, NewEntry, Reader, Tables, Writer } from './tables.ts';
+import { charge } from './usage.ts';
+
+export interface Spot {
+  readonly rootId: number;
+  readonly path: VirtualPath;
+}
+
+/** The entry at a path. */
+export async function findEntry(reader: Reader, { rootId, path }: Spot): Promise<EntryRow | undefined> {
+  return await reader
+    .selectFrom('entries')
+    .selectAll()
+    .where('root_id', '=', rootId)
+    .where('path', '=', asBytes(path))
+    .executeTakeFirst();
+}
+
+/** The next entries at and below a path in the order of their bytes, from after `after` on. */
+export async function pageOfEntries(
+  reader: Reader,
+  { rootId, path }: Spot,
+  options: { readonly after: VirtualPath | undefined; readonly limit: number },
+): Promise<readonly EntryRow[]> {
+  let query = reader
+    .selectFrom('entries')
+    .selectAll()
+    .where('root_id', '=', rootId)
+    .where(within(path))
+    .orderBy('path')
+    .limit(options.limit);
+  if (options.after !== undefined) query = query.where('path', '>', asBytes(options.after));
+  return await query.execute();
+}
+
+/** How many files are known at and below a path, and how much they hold. */
+export async function sumOfFiles(
+  reader: Reader,
+  { rootId, path }: Spot,
+): Promise<{ readonly files: number; readonly bytes: number }> {
+  const sums = await reader
+    .selectFrom('entries')
+    .select((builder) => [
+      builder.fn.sum<number | null>('bytes').as('bytes'),
+      builder.fn.countAll<number>().as('files'),
+    ])
+    .where('root_id', '=', rootId)
+    .where('kind', '=', 'file')
+    .where(within(path))
+    .executeTakeFirst();
+  return { files: sums?.files ?? 0, bytes: sums?.bytes ?? 0 };
+}
+
+/** Puts an entry in the place of what is known at its path. */
+export async function putEntry(
+  writer: Writer,
+  spot: Spot,
+  entry: Omit<NewEntry, 'root_id' | 'path'>,
+): Promise<void> {
+  const old = await findEntry(writer, spot);
+  const row = { ...entry, root_id: spot.rootId, path: asBytes(spot.path) };
+  await writer
+    .insertInto('entries')
+    .values(row)
+    .onConflict((conflict) => conflict.columns(['root_id', 'path']).doUpdateSet(entry))
+    .execute();
+  if (old !== undefined) await charge(writer, old.user, { bytes: -old.bytes, files: -1 });
+  await charge(writer, entry.user ?? null, { bytes: entry.bytes, files: 1 });
+  await rebalance(writer, spot);
+}
+
+/** Takes out the entry at a path and all below it. */
+export async function removeEntries(writer: Writer, spot: Spot): Promise<void> {
+  await refund(writer, spot.rootId, within(spot.path));
+  await writer.deleteFrom('entries').where('root_id', '=', spot.rootId).where(within(spot.path)).execute();
+  await rebalance(writer, spot);
+}
+
+/**
+ * Moves the entry at a path and all below it, in the place of what is known there. Claims on paths below a directory move
+ * with it, because an upload into it ends up where the directory is by then; one on the very path stays.
+ */
+export async function moveEntries(writer: Writer, from: Spot, to: VirtualPath): Promise<void> {
+  const { rootId, path } = from;
+  const moved = await findEntry(writer, from);
+  if (moved === undefined || path === to) return;
+  const newPath = sql<Buffer>`cast(${asBytes(to)} || substr(path, ${asBytes(path).length + 1}) as blob)`;
+  // What is replaced: a file or an empty directory, and whatever was noted below `to` by mistake.
+  const replaced = (builder: ExpressionBuilder<Tables, 'entries'>): Expression<SqlBool> =>
+    builder('path', 'in', (inner) =>
+      inner
+        .selectFrom('entries as source')
+        .select(
+          sql<ArrayBuffer>`cast(${asBytes(to)} || substr(source.path, ${asBytes(path).length + 1}) as blob)`.as(
+            'path',
+          ),
+        )
+        .where('source.root_id', '=', rootId)
+        .where(sql<SqlBool>`${inside('source.path', path)}`),
+    );
+  await refund(writer, rootId, replaced);
+  await writer.deleteFrom('entries').where('root_id', '=', rootId).where(replaced).execute();
+  await writer
+    .updateTable('entries')
+    .set({ path: newPath })
+    .where('root_id', '=', rootId)
+    .where(within(path))
+    .execute();
+  await writer
+    .updateTable('reservations')
+    .set({ path: newPath })
+    .where('root_id', '=', rootId)
+    .where(sql<SqlBool>`${inside('path', path)} and path <> ${asBytes(path)}`)
+    .execute();
+  await rebalance(writer, from);
+  await rebalance(writer, { rootId, path: to });
+}
+
+/** Gives back to their users what these entries count. */
+async function refund(writer: Writer, rootId: number, which: Condition): Promise<void> {
+  const sums = await writer
+    .selectFrom('entries')
+    .select((builder) => [
+      'user',
+      builder.fn.sum<number>('bytes').as('bytes'),
+      builder.fn.countAll<number>().as('files'),
+    ])
+    .where('root_id', '=', rootId)
+    .where(which)
+    .groupBy('user')
+    .execute();
+  for (const { user, bytes, files } of sums) await charge(writer, user, { bytes: -bytes, files: -files });
+}
+
+type Condition = (builder: ExpressionBuilder<Tables, 'entries'>) => Expression<SqlBool>;
+
+function within(path: VirtualPath): Condition {
+  return () => inside('path', path);
+}
+
+/** That a path is `path` or lies below it, as a range of bytes: "0" is the character after "/". */
+function inside(column: string, path: VirtualPath): Expression<SqlBool> {
+  const reference = sql.ref(column);
+  if (path === '/') return sql<SqlBool>`1 = 1`;
+  const [low, high] = [asBytes(`${path}/` as VirtualPath), asBytes(`${path}0` as VirtualPath)];
+  return sql<SqlBool>`(${reference} = ${asBytes(path)} or (${reference} >= ${low} and ${reference} < ${high}))`;
+}

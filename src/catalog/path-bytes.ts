@@ -1,0 +1,18 @@
+/** Virtual paths as the database has them: the bytes of their names, so that no two become one and ranges are by byte. */
+import { decodeName, encodeName } from '../name-bytes.ts';
+import type { VirtualPath } from '../guard/virtual-path.ts';
+import type { Blob } from './tables.ts';
+
+export function asBytes(path: VirtualPath): Buffer {
+  return encodeName(path);
+}
+
+/** @param bytes what `asBytes` gave and the driver gives back */
+export function asPath(bytes: Blob): VirtualPath {
+  return decodeName(bytes instanceof ArrayBuffer ? Buffer.from(bytes) : bytes) as VirtualPath;
+}
+
+/** The path of a row. */
+export function pathOf({ path }: { readonly path: Blob }): VirtualPath {
+  return asPath(path);
+}

@@ -1,0 +1,166 @@
+/**
+ * Claims in the database. A claim counts with what it adds to what its user has stored under the name already; when that
+ * entry changes meanwhile, so does what the claim counts with. That never raises the sum of the two: what a replaced or
+ * removed entry frees is taken by the claim on its path at once, and can't be promised to anyone else.
+ */
+import type { Quota } from '../guard/ledger.ts';
+import type { VirtualPath } from '../guard/virtual-path.ts';
+import { asBytes, pathOf } from './path-bytes.ts';
+import type { ReservationRow, Writer } from './tables.ts';
+import { chargeReserved, chargeWithin, type Amount } from './usage.ts';
+
+export interface NewReservation {
+  readonly id: string;
+  readonly process: string;
+  readonly rootId: number;
+  readonly path: VirtualPath;
+  readonly target: VirtualPath | undefined;
+  readonly user: string;
+  readonly apart: boolean;
+  readonly claimed: Amount;
+}
+
+/** False, and nothing changed, if the quota does not allow it. */
+export async function addReservation(
+  writer: Writer,
+  request: NewReservation,
+  quota: Quota,
+): Promise<boolean> {
+  const path = asBytes(request.path);
+  const { id, process, rootId, user, claimed, target, apart } = request;
+  const amount = await added(writer, { rootId, path, user, claimed, apart });
+  if (!(await chargeWithin(writer, user, amount, quota))) return false;
+  await writer
+    .insertInto('reservations')
+    .values({
+      id,
+      process,
+      root_id: rootId,
+      path,
+      target: target === undefined ? null : asBytes(target),
+      user,
+      apart: apart ? 1 : 0,
+      claimed_bytes: claimed.bytes,
+      claimed_files: claimed.files,
+      ...amount,
+    })
+    .execute();
+  if (target === undefined) return true;
+  // An entry that is about to be renamed away is not there to be replaced by an upload: that one counts whole from now on.
+  const differences = await reprice(writer, request);
+  const own = differences.get(user) ?? { bytes: 0, files: 0 };
+  if (!(await chargeWithin(writer, user, own, quota))) {
+    await writer.deleteFrom('reservations').where('id', '=', id).execute();
+    await reprice(writer, request);
+    return false;
+  }
+  for (const [other, difference] of differences)
+    if (other !== user) await chargeReserved(writer, other, difference);
+  return true;
+}
+
+/** False, and nothing changed, if the quota does not allow it. */
+export async function resizeReservation(
+  writer: Writer,
+  id: string,
+  { bytes, quota }: { readonly bytes: number; readonly quota: Quota },
+): Promise<boolean> {
+  const row = await findReservation(writer, id);
+  if (row === undefined) return false;
+  const claimed = { bytes, files: row.claimed_files };
+  const amount = await added(writer, { ...placeOf(row), claimed });
+  const difference = { bytes: amount.bytes - row.bytes, files: amount.files - row.files };
+  if (!(await chargeWithin(writer, row.user, difference, quota))) return false;
+  await writer
+    .updateTable('reservations')
+    .set({ claimed_bytes: bytes, ...amount })
+    .where('id', '=', id)
+    .execute();
+  return true;
+}
+
+/** Ends a claim and gives back what it counted with. Undefined if it is over already. */
+export async function endReservation(writer: Writer, id: string): Promise<ReservationRow | undefined> {
+  const row = await findReservation(writer, id);
+  if (row === undefined) return undefined;
+  await writer.deleteFrom('reservations').where('id', '=', id).execute();
+  await chargeReserved(writer, row.user, { bytes: -row.bytes, files: -row.files });
+  if (row.target !== null) await rebalance(writer, { rootId: row.root_id, path: pathOf(row) });
+  return row;
+}
+
+/** To be called when the entry at a path has changed: what the claims on it add is another amount now. */
+export async function rebalance(writer: Writer, spot: Spot): Promise<void> {
+  for (const [user, difference] of await reprice(writer, spot))
+    await chargeReserved(writer, user, difference);
+}
+
+interface Spot {
+  readonly rootId: number;
+  readonly path: VirtualPath;
+}
+
+/** Computes anew what the claims on a path add. Answers by how much that differs, by user; the sums are the caller's. */
+async function reprice(writer: Writer, { rootId, path }: Spot): Promise<ReadonlyMap<string, Amount>> {
+  const rows = await writer
+    .selectFrom('reservations')
+    .selectAll()
+    .where('root_id', '=', rootId)
+    .where('path', '=', asBytes(path))
+    .execute();
+  const differences = new Map<string, Amount>();
+  for (const row of rows) {
+    const claimed = { bytes: row.claimed_bytes, files: row.claimed_files };
+    const amount = await added(writer, { ...placeOf(row), claimed });
+    if (amount.bytes === row.bytes && amount.files === row.files) continue;
+    await writer.updateTable('reservations').set(amount).where('id', '=', row.id).execute();
+    const before = differences.get(row.user) ?? { bytes: 0, files: 0 };
+    differences.set(row.user, {
+      bytes: before.bytes + amount.bytes - row.bytes,
+      files: before.files + amount.files - row.files,
+    });
+  }
+  return differences;
+}
+
+async function findReservation(writer: Writer, id: string): Promise<ReservationRow | undefined> {
+  return await writer.selectFrom('reservations').selectAll().where('id', '=', id).executeTakeFirst();
+}
+
+interface Place {
+  readonly rootId: number;
+  readonly path: Buffer;
+  readonly user: string;
+}
+
+function placeOf(row: ReservationRow): Place & { readonly apart: boolean } {
+  return { rootId: row.root_id, path: asBytes(pathOf(row)), user: row.user, apart: row.apart === 1 };
+}
+
+/** What a claim adds to what its user has at the path. */
+async function added(
+  writer: Writer,
+  { rootId, path, user, claimed, apart }: Place & { readonly claimed: Amount; readonly apart: boolean },
+): Promise<Amount> {
+  if (apart || (claimed.bytes === 0 && claimed.files === 0)) return claimed;
+  const entry = await writer
+    .selectFrom('entries')
+    .select('bytes')
+    .where('root_id', '=', rootId)
+    .where('path', '=', path)
+    .where('user', '=', user)
+    .executeTakeFirst();
+  if (entry === undefined) return claimed;
+  const renaming = await writer
+    .selectFrom('reservations')
+    .select('id')
+    .where('root_id', '=', rootId)
+    .where('path', '=', path)
+    .where('target', 'is not', null)
+    .executeTakeFirst();
+  if (renaming !== undefined) return claimed;
+  return {
+    bytes: Math.max(0, claimed.bytes - entry.bytes),
+    files: Math.max(0, claimed.files - 1),
+  };
+}

@@ -1,0 +1,106 @@
+/** The tables as the query builder sees them. `migrations.ts` makes them. */
+import type { ColumnType, Generated, Insertable, Kysely, Selectable, Transaction } from 'kysely';
+import type { Verdict } from '../audit/record.ts';
+import type { FileKind } from '../guard/files.ts';
+
+/** Bytes of a path: the driver gives an ArrayBuffer and takes a Buffer. `Buffer` in the first is for comparisons. */
+export type Blob = ArrayBuffer | Buffer;
+type Bytes = ColumnType<Blob, Buffer, Buffer>;
+
+interface RootsTable {
+  id: Generated<number>;
+  /** Host path without links. */
+  host_path: Bytes;
+  /** ISO 8601; when all of it was last compared with the disk. Null: it has to be before the sums can be trusted. */
+  surveyed_at: string | null;
+}
+
+interface EntriesTable {
+  root_id: number;
+  /** `encodeName` of the virtual path. */
+  path: Bytes;
+  kind: FileKind;
+  user: string | null;
+  bytes: number;
+  modified_ms: number;
+  inode: string;
+  sha256: string | null;
+  verdict: Exclude<Verdict, 'aborted'> | null;
+  /** Of the claim that it came by; null for what was found on the disk. */
+  upload_id: string | null;
+  /** ISO 8601; when it was received or found. */
+  stored_at: string;
+}
+
+/** Committed sums of `entries` and live sums of `reservations`, kept in the same transactions. */
+interface UsageTable {
+  user: string;
+  bytes: number;
+  files: number;
+  reserved_bytes: number;
+  reserved_files: number;
+}
+
+/** Claims: changes that are under way. */
+interface ReservationsTable {
+  id: string;
+  process: string;
+  root_id: number;
+  path: Bytes;
+  target: Bytes | null;
+  user: string;
+  /** 1: what is made will not take the place of what is at the path, so that does not count. */
+  apart: number;
+  /** What the entry at `path` may come to. */
+  claimed_bytes: number;
+  claimed_files: number;
+  /** The claimed less what the user has at `path` already: this is what counts in `usage`. */
+  bytes: number;
+  files: number;
+}
+
+/** Whoever has the database open. */
+interface ProcessesTable {
+  id: string;
+  boot: string;
+}
+
+interface VersionsTable {
+  root_id: number;
+  path: Bytes;
+  /** ISO 8601; when it was replaced or deleted. */
+  taken_at: string;
+  user: string | null;
+  bytes: number;
+  sha256: string | null;
+  verdict: Exclude<Verdict, 'aborted'> | null;
+  /** ISO 8601; null: as long as count and age allow. */
+  retain_until: string | null;
+}
+
+interface UploadsTable {
+  id: string;
+  root_id: number;
+  path: Bytes;
+  user: string;
+  staged_name: string;
+  bytes: number;
+  /** ISO 8601; when the last byte came. */
+  touched_at: string;
+}
+
+export interface Tables {
+  roots: RootsTable;
+  entries: EntriesTable;
+  usage: UsageTable;
+  reservations: ReservationsTable;
+  processes: ProcessesTable;
+  versions: VersionsTable;
+  uploads: UploadsTable;
+}
+
+export type Reader = Kysely<Tables>;
+export type Writer = Transaction<Tables>;
+export type EntryRow = Selectable<EntriesTable>;
+export type NewEntry = Insertable<EntriesTable>;
+export type ReservationRow = Selectable<ReservationsTable>;

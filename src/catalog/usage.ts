@@ -1,0 +1,124 @@
+/** What each user has stored and claimed, as sums that are kept up to date. All in the caller's transaction. */
+import { sql } from 'kysely';
+import type { Quota, Usage } from '../guard/ledger.ts';
+import type { Reader, Writer } from './tables.ts';
+
+export interface Amount {
+  readonly bytes: number;
+  readonly files: number;
+}
+
+const nothing: Usage = { bytes: 0, files: 0, reservedBytes: 0, reservedFiles: 0 };
+
+export async function usageOf(reader: Reader, user: string): Promise<Usage> {
+  const row = await reader.selectFrom('usage').selectAll().where('user', '=', user).executeTakeFirst();
+  if (row === undefined) return nothing;
+  return {
+    bytes: row.bytes,
+    files: row.files,
+    reservedBytes: row.reserved_bytes,
+    reservedFiles: row.reserved_files,
+  };
+}
+
+/** Adds to what a user has stored. `null` is nobody: what is found in a root of several users. */
+export async function charge(writer: Writer, user: string | null, { bytes, files }: Amount): Promise<void> {
+  if (user === null || (bytes === 0 && files === 0)) return;
+  await writer
+    .insertInto('usage')
+    .values({ user, bytes, files, reserved_bytes: 0, reserved_files: 0 })
+    .onConflict((conflict) =>
+      conflict.column('user').doUpdateSet((builder) => ({
+        bytes: builder('usage.bytes', '+', builder.ref('excluded.bytes')),
+        files: builder('usage.files', '+', builder.ref('excluded.files')),
+      })),
+    )
+    .execute();
+}
+
+/** Adds to what a user has claimed, whatever the quota. */
+export async function chargeReserved(writer: Writer, user: string, { bytes, files }: Amount): Promise<void> {
+  if (bytes === 0 && files === 0) return;
+  await writer
+    .insertInto('usage')
+    .values({ user, bytes: 0, files: 0, reserved_bytes: bytes, reserved_files: files })
+    .onConflict((conflict) =>
+      conflict.column('user').doUpdateSet((builder) => ({
+        reserved_bytes: builder('usage.reserved_bytes', '+', builder.ref('excluded.reserved_bytes')),
+        reserved_files: builder('usage.reserved_files', '+', builder.ref('excluded.reserved_files')),
+      })),
+    )
+    .execute();
+}
+
+/** Adds to what a user has claimed if that stays within the quota: one statement, so that nothing comes in between. */
+export async function chargeWithin(
+  writer: Writer,
+  user: string,
+  amount: Amount,
+  quota: Quota,
+): Promise<boolean> {
+  const { bytes, files } = amount;
+  await chargeReserved(writer, user, { bytes: Math.min(bytes, 0), files: Math.min(files, 0) });
+  if (bytes <= 0 && files <= 0) return true;
+  const [moreBytes, moreFiles] = [Math.max(bytes, 0), Math.max(files, 0)];
+  await writer
+    .insertInto('usage')
+    .values({ user, bytes: 0, files: 0, reserved_bytes: 0, reserved_files: 0 })
+    .onConflict((conflict) => conflict.doNothing())
+    .execute();
+  let update = writer
+    .updateTable('usage')
+    .set((builder) => ({
+      reserved_bytes: builder('reserved_bytes', '+', moreBytes),
+      reserved_files: builder('reserved_files', '+', moreFiles),
+    }))
+    .where('user', '=', user);
+  if (moreBytes > 0 && quota.bytesMax !== undefined)
+    update = update.where(sql<number>`bytes + reserved_bytes`, '<=', quota.bytesMax - moreBytes);
+  if (moreFiles > 0 && quota.filesMax !== undefined)
+    update = update.where(sql<number>`files + reserved_files`, '<=', quota.filesMax - moreFiles);
+  const { numUpdatedRows } = await update.executeTakeFirst();
+  if (numUpdatedRows > 0n) return true;
+  await chargeReserved(writer, user, { bytes: Math.max(-bytes, 0), files: Math.max(-files, 0) });
+  return false;
+}
+
+/** Makes the sums anew from the entries and claims. Returns what they were wrong by, of each user with a difference. */
+export async function recount(
+  writer: Writer,
+): Promise<readonly { readonly user: string; readonly before: Amount; readonly after: Amount }[]> {
+  const before = await writer.selectFrom('usage').selectAll().execute();
+  const stored = await writer
+    .selectFrom('entries')
+    .select((builder) => [
+      'user',
+      builder.fn.sum<number>('bytes').as('bytes'),
+      builder.fn.countAll<number>().as('files'),
+    ])
+    .where('user', 'is not', null)
+    .groupBy('user')
+    .execute();
+  const reserved = await writer
+    .selectFrom('reservations')
+    .select((builder) => [
+      'user',
+      builder.fn.sum<number>('bytes').as('bytes'),
+      builder.fn.sum<number>('files').as('files'),
+    ])
+    .groupBy('user')
+    .execute();
+  await writer.deleteFrom('usage').execute();
+  for (const { user, bytes, files } of stored) await charge(writer, user, { bytes, files });
+  for (const { user, bytes, files } of reserved) await chargeReserved(writer, user, { bytes, files });
+  const after = new Map(stored.map(({ user, bytes, files }) => [user, { bytes, files }]));
+  const known = new Map(before.map(({ user, bytes, files }) => [user, { bytes, files }]));
+  return [...new Set([...after.keys(), ...known.keys()])]
+    .filter((user) => user !== null)
+    .map((user) => ({
+      user,
+      before: known.get(user) ?? { bytes: 0, files: 0 },
+      after: after.get(user) ?? { bytes: 0, files: 0 },
+    }))
+    .filter((one) => one.before.bytes !== one.after.bytes || one.before.files !== one.after.files);
+}

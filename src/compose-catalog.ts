@@ -1,0 +1,73 @@
+/** The catalog of a configuration: which roots there are, who stores in them, and how a server or a command opens it. */
+import type { Logger } from 'pino';
+import { openCatalog, type Catalog, type CatalogRoot, type SqliteCatalog } from './catalog/catalog.ts';
+import { realPathOf } from './config/host-files.ts';
+import type { Config } from './config/config.ts';
+import { QuotaKeeper } from './guard/quota.ts';
+import { openDiskStore } from './storage/disk-store.ts';
+import { bootId, isProcessAlive, ownProcess } from './storage/process-identity.ts';
+import type { User } from './users/user.ts';
+
+/** The roots of a configuration by the names of their users. Several users may have one root. */
+export async function catalogRoots({ users }: Config): Promise<ReadonlyMap<string, CatalogRoot>> {
+  const usersOf = new Map<string, string[]>();
+  const rootOf = new Map<string, string>();
+  for (const { user } of users) {
+    const real = await realPathOf(user.root);
+    usersOf.set(real, [...(usersOf.get(real) ?? []), user.name]);
+    rootOf.set(user.name, real);
+  }
+  const roots = new Map([...usersOf].map(([hostPath, names]) => [hostPath, { hostPath, users: names }]));
+  return new Map(
+    [...rootOf].map(([name, hostPath]) => [name, roots.get(hostPath) ?? { hostPath, users: [name] }]),
+  );
+}
+
+/** @param damaged what to do with a file that can't be read. Throws `CatalogError`. */
+export async function openConfiguredCatalog(
+  { catalog }: Config,
+  damaged: 'replace' | 'refuse',
+): Promise<SqliteCatalog> {
+  const processes = { own: ownProcess, boot: bootId(), isAlive: isProcessAlive };
+  return await openCatalog({ file: catalog.file, damaged, processes });
+}
+
+/** For a server: opens the catalog and brings it up to date with the disk, saying what it does. */
+export async function startCatalog(config: Config, log: Logger): Promise<Catalog> {
+  const catalog = await openConfiguredCatalog(config, 'replace');
+  try {
+    const { file } = config.catalog;
+    const { beginning } = catalog;
+    if (beginning.kind === 'replaced')
+      log.error(
+        { file, keptAs: beginning.keptAs, err: beginning.cause },
+        'the catalog was damaged; a new one is made from the disk, and "scpd verify --rebuild" brings the hashes back',
+      );
+    if (beginning.kind === 'new') log.info({ file }, 'a new catalog is made');
+    const roots = new Set((await catalogRoots(config)).values());
+    const openStore = ({ hostPath }: CatalogRoot): ReturnType<typeof openDiskStore> =>
+      openDiskStore(hostPath, config.durability);
+    for await (const { root, whole, counts } of catalog.recover([...roots], openStore)) {
+      const words = whole ? 'counted what is stored' : 'looked at what a crash had left open';
+      log.info({ root: root.hostPath, ...counts }, words);
+    }
+    return catalog;
+  } catch (error) {
+    await catalog.close();
+    throw error;
+  }
+}
+
+/** What keeps the sessions of a user within the quota. */
+export async function quotaKeeper(
+  catalog: Catalog,
+  { user, root, freeBytesMin, log }: { user: User; root: CatalogRoot; freeBytesMin: number; log: Logger },
+): Promise<QuotaKeeper> {
+  const quota = user.quota ?? {};
+  return new QuotaKeeper({
+    ledger: await catalog.ledger({ root, user: user.name, quota }),
+    quota,
+    freeBytesMin,
+    onFailure: (error) => log.error({ err: error, user: user.name }, 'the catalog can not be used'),
+  });
+}

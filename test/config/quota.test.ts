@@ -1,0 +1,35 @@
+/** Goal: quotas, the floor and the catalog's place are read as they are meant, and refused where they can't hold. */
+import t from 'tap';
+import { makePlace, soundSettings } from '../support/config-place.ts';
+
+t.test('sizes become bytes, and what is not said is no limit', async (t) => {
+  const place = makePlace(t);
+  const settings = soundSettings();
+  settings['freeSpaceMin'] = '1GiB';
+  settings.users['alice'] = { ...settings.users['alice'], quota: { bytes: '10MB', files: 7 } };
+  settings.users['bob'] = { ...settings.users['bob'], quota: { files: 1 } };
+  const { config } = await place.load(settings);
+  t.equal(config?.freeBytesMin, 1024 ** 3);
+  t.same(
+    config?.users.map(({ user }) => user.quota),
+    [{ bytesMax: 10_000_000, filesMax: 7 }, { filesMax: 1 }],
+  );
+  t.equal(config?.catalog.file, place.path('var/catalog.db'), 'where it is by default');
+  t.equal((await place.load(soundSettings())).config?.freeBytesMin, 0);
+});
+
+t.test('what can not hold is refused', async (t) => {
+  const place = makePlace(t);
+  const inRoot = { ...soundSettings(), catalog: { url: 'sqlite:../data/alice/catalog.db' } };
+  t.match(await place.problems(inRoot), [
+    /users\.alice\.root: expected a directory apart .*holds the catalog /,
+  ]);
+  const elsewhere = { ...soundSettings(), catalog: { url: 'postgres://host/db' } };
+  t.match(await place.problems(elsewhere), [/catalog\.url: expected "sqlite:" and the path of a file/]);
+  const settings = soundSettings();
+  settings.users['alice'] = { ...settings.users['alice'], quota: { bytes: '10 gigs', files: 0 } };
+  t.match(await place.problems(settings), [
+    /users\.alice\.quota\.bytes: expected a size such as "50GiB", got "10 gigs"/,
+    /users\.alice\.quota\.files: expected a whole number from 1 to/,
+  ]);
+});
