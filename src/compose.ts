@@ -17,6 +17,7 @@ import { Ownership } from './guard/ownership.ts';
 import { createStartSession, type SessionDependencies } from './session/session.ts';
 import type { StartSession } from './session/start.ts';
 import { createSshServer, type SshServer } from './ssh/server.ts';
+import { isNativeCryptoAvailable } from './ssh/ssh2.ts';
 import { openDiskStore } from './storage/disk-store.ts';
 import { checkSandbox } from './storage/self-check.ts';
 import { sweepStagingArea } from './storage/staging-area.ts';
@@ -58,6 +59,7 @@ export async function startServer(
       log,
     });
     const addresses = await listenOnAll(server, config.listen);
+    log.info({ addresses, nativeCrypto: isNativeCryptoAvailable() }, 'listening');
     return {
       addresses,
       stop: async () => {

@@ -1,15 +1,13 @@
 /** A directory being listed: entries as they come from the kernel, attributes looked up through the directory's descriptor. */
-import { lstat, type Dir, type Dirent } from 'node:fs';
+import { type Dir, type Dirent } from 'node:fs';
 import { opendir } from 'node:fs/promises';
-import { promisify } from 'node:util';
 import type { Listing, ListingEntry } from '../guard/files.ts';
 import type { StoredAttributes } from '../guard/store.ts';
 import { reservedName } from '../guard/virtual-path.ts';
 import { decodeName } from '../name-bytes.ts';
 import { at, attributesOf, itself, release } from './descriptor.ts';
 import { fromErrno, hasErrno, onHost } from './errno.ts';
-
-const lstatAsync = promisify(lstat);
+import { host } from './host-calls.ts';
 
 /** What one getdents call of the kernel may bring at once, in entries. */
 const directoryBufferEntries = 256;
@@ -69,7 +67,7 @@ class DiskListing implements Listing<StoredAttributes> {
   /** Undefined for what was removed between the listing and the look. */
   async #describe(name: string): Promise<ListingEntry<StoredAttributes> | undefined> {
     try {
-      return { name, attributes: attributesOf(await lstatAsync(at(this.#descriptor, name))) };
+      return { name, attributes: attributesOf(await host.lstat(at(this.#descriptor, name))) };
     } catch (error) {
       if (hasErrno(error, 'ENOENT')) return undefined;
       throw fromErrno(error);

@@ -1,21 +1,5 @@
 /** The local disk behind one root. Every act goes through a pinned place; no path of a client reaches the kernel. */
-import {
-  constants,
-  fstatSync,
-  openSync,
-  chmod,
-  link,
-  lutimes,
-  mkdir,
-  open,
-  rename,
-  rmdir,
-  statfs,
-  symlink,
-  unlink,
-  utimes,
-} from 'node:fs';
-import { promisify } from 'node:util';
+import { constants, fstatSync, openSync } from 'node:fs';
 import { ScpdError } from '../errors.ts';
 import type { AttributeChange, Listing, Space } from '../guard/files.ts';
 import type { Place, StagedFile, StageOptions, Store, StoredAttributes, StoredFile } from '../guard/store.ts';
@@ -34,22 +18,11 @@ import {
 import { openListing } from './disk-listing.ts';
 import { ChangedDirectories, type Durability } from './durability.ts';
 import { onHost, onHostSync } from './errno.ts';
+import { host } from './host-calls.ts';
 import { moveExclusively } from './exclusive-move.ts';
 import { stageFile } from './staged-file.ts';
 import { DiskStoredFile } from './stored-file.ts';
 import { walk, type Found } from './walk.ts';
-
-const openAsync = promisify(open);
-const mkdirAsync = promisify(mkdir);
-const rmdirAsync = promisify(rmdir);
-const unlinkAsync = promisify(unlink);
-const renameAsync = promisify(rename);
-const chmodAsync = promisify(chmod);
-const utimesAsync = promisify(utimes);
-const lutimesAsync = promisify(lutimes);
-const linkAsync = promisify(link);
-const symlinkAsync = promisify(symlink);
-const statfsAsync = promisify(statfs);
 
 /** What the daemon takes from the mode of new files and directories; read once, because reading means setting. */
 const umask = readUmask();
@@ -142,17 +115,17 @@ class DiskPlace implements Place {
   }
 
   async makeDirectory(mode: number): Promise<void> {
-    await onHost(() => mkdirAsync(at(this.#parent, this.#name), mode & 0o777 & ~umask));
+    await onHost(() => host.mkdir(at(this.#parent, this.#name), mode & 0o777 & ~umask));
     this.#store.changed.add(this.#parent);
   }
 
   async removeDirectory(): Promise<void> {
-    await onHost(() => rmdirAsync(at(this.#parent, this.#name)));
+    await onHost(() => host.rmdir(at(this.#parent, this.#name)));
     this.#store.changed.add(this.#parent);
   }
 
   async remove(): Promise<void> {
-    await onHost(() => unlinkAsync(at(this.#parent, this.#name)));
+    await onHost(() => host.unlink(at(this.#parent, this.#name)));
     this.#store.changed.add(this.#parent);
   }
 
@@ -161,7 +134,7 @@ class DiskPlace implements Place {
     if (target.path !== this.path && isWithin(target.path, this.path)) throw new ScpdError('INVALID_RENAME');
     const [from, to] = [at(this.#parent, this.#name), at(target.#parent, target.#name)];
     await onHost(async () => {
-      if (options.replace) await renameAsync(from, to);
+      if (options.replace) await host.rename(from, to);
       else await this.#moveWithoutReplacing(from, to, target);
     });
     this.#store.changed.add(target.#parent);
@@ -171,20 +144,20 @@ class DiskPlace implements Place {
   async setAttributes(change: Omit<AttributeChange, 'sizeBytes'>): Promise<void> {
     const { mode, modifiedSeconds, accessedSeconds } = change;
     await onHost(async () => {
-      const descriptor = await openAsync(at(this.#parent, this.#name), openFlags.anything);
+      const descriptor = await host.open(at(this.#parent, this.#name), openFlags.anything);
       try {
         const { kind, ...now } = attributesOf(fstatSync(descriptor));
         if (kind === 'other') throw new ScpdError('NOT_A_REGULAR_FILE');
         if (mode !== undefined) {
           if (kind === 'link') throw new ScpdError('UNSUPPORTED', 'Linux has no modes of links');
-          await chmodAsync(itself(descriptor), mode & 0o777);
+          await host.chmod(itself(descriptor), mode & 0o777);
         }
         if (modifiedSeconds !== undefined || accessedSeconds !== undefined) {
           const accessed = accessedSeconds ?? now.accessedSeconds;
           const modified = modifiedSeconds ?? now.modifiedSeconds;
           // A link is dated by its name, and lutimes follows nothing; all else by what was opened.
-          if (kind === 'link') await lutimesAsync(at(this.#parent, this.#name), accessed, modified);
-          else await utimesAsync(itself(descriptor), accessed, modified);
+          if (kind === 'link') await host.lutimes(at(this.#parent, this.#name), accessed, modified);
+          else await host.utimes(itself(descriptor), accessed, modified);
         }
       } finally {
         release(descriptor);
@@ -198,18 +171,18 @@ class DiskPlace implements Place {
 
   async makeLink(target: string): Promise<void> {
     const text = target.isWellFormed() ? target : encodeName(target);
-    await onHost(() => symlinkAsync(text, at(this.#parent, this.#name)));
+    await onHost(() => host.symlink(text, at(this.#parent, this.#name)));
     this.#store.changed.add(this.#parent);
   }
 
   async linkTo(target: Place): Promise<void> {
     if (!(target instanceof DiskPlace)) throw new TypeError('a place of another store');
-    await onHost(() => linkAsync(at(this.#parent, this.#name), at(target.#parent, target.#name)));
+    await onHost(() => host.link(at(this.#parent, this.#name), at(target.#parent, target.#name)));
     this.#store.changed.add(target.#parent);
   }
 
   async space(): Promise<Space> {
-    const facts = await onHost(() => statfsAsync(itself(this.#parent)));
+    const facts = await onHost(() => host.statfs(itself(this.#parent)));
     return {
       blockBytes: facts.bsize,
       totalBytes: facts.blocks * facts.bsize,
@@ -226,7 +199,7 @@ class DiskPlace implements Place {
 
   /** A regular file opened for reading; anything else is refused without being waited for. */
   async #openContent(): Promise<number> {
-    const descriptor = await onHost(() => openAsync(at(this.#parent, this.#name), openFlags.content));
+    const descriptor = await onHost(() => host.open(at(this.#parent, this.#name), openFlags.content));
     const { kind } = attributesOf(onHostSync(() => fstatSync(descriptor)));
     if (kind === 'file') return descriptor;
     release(descriptor);
@@ -237,7 +210,7 @@ class DiskPlace implements Place {
     if (this.attributes?.kind === 'directory') {
       // A directory has no second name. rename(2) replaces an empty directory at most, and only if it came just now.
       if (target.attributes !== undefined) throw new ScpdError('ALREADY_EXISTS');
-      await renameAsync(from, to);
+      await host.rename(from, to);
       return;
     }
     await moveExclusively(from, to);

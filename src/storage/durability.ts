@@ -2,16 +2,13 @@
  * Which directories still have to be fsynced before a success may be reported. A rename is durable only when the
  * directory is; many changes in one directory need one fsync, so they are gathered until someone asks.
  */
-import { close, fstatSync, fsync, openSync } from 'node:fs';
-import { promisify } from 'node:util';
+import { fstatSync, openSync } from 'node:fs';
 import { at, openFlags } from './descriptor.ts';
 import { onHost, onHostSync } from './errno.ts';
+import { host } from './host-calls.ts';
 
 /** `full`: what was acknowledged survives a power cut. `none`: it survives a crash of the daemon only. */
 export type Durability = 'full' | 'none';
-
-const fsyncAsync = promisify(fsync);
-const closeAsync = promisify(close);
 
 /** Changed directories held open until they are synced; above this the oldest is synced at once. */
 const changedDirectoriesMax = 64;
@@ -50,7 +47,7 @@ export class ChangedDirectories {
 
   /** Lets go of what nobody asked to be synced. */
   release(): void {
-    for (const descriptor of this.#changed.values()) void closeAsync(descriptor);
+    for (const descriptor of this.#changed.values()) void host.close(descriptor);
     this.#changed.clear();
   }
 
@@ -65,8 +62,8 @@ export class ChangedDirectories {
 
 async function syncAndClose(descriptor: number): Promise<void> {
   try {
-    await fsyncAsync(descriptor);
+    await host.fsync(descriptor);
   } finally {
-    await closeAsync(descriptor);
+    await host.close(descriptor);
   }
 }

@@ -1,13 +1,7 @@
 /** Giving a file a name only if nothing has it. */
-import { link, lstat, rename, unlink } from 'node:fs';
-import { promisify } from 'node:util';
 import { ScpdError } from '../errors.ts';
 import { hasErrno } from './errno.ts';
-
-const linkAsync = promisify(link);
-const unlinkAsync = promisify(unlink);
-const renameAsync = promisify(rename);
-const lstatAsync = promisify(lstat);
+import { host } from './host-calls.ts';
 
 /**
  * Moves a file that is no directory. link(2) refuses to replace in one step, which rename(2) can't be asked to do from
@@ -16,19 +10,19 @@ const lstatAsync = promisify(lstat);
  */
 export async function moveExclusively(from: string | Buffer, to: string | Buffer): Promise<void> {
   try {
-    await linkAsync(from, to);
+    await host.link(from, to);
   } catch (error) {
     if (!hasErrno(error, 'EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK')) throw error;
     if (await exists(to)) throw new ScpdError('ALREADY_EXISTS');
-    await renameAsync(from, to);
+    await host.rename(from, to);
     return;
   }
-  await unlinkAsync(from);
+  await host.unlink(from);
 }
 
 async function exists(path: string | Buffer): Promise<boolean> {
   try {
-    await lstatAsync(path);
+    await host.lstat(path);
     return true;
   } catch (error) {
     if (hasErrno(error, 'ENOENT')) return false;

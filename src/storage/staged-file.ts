@@ -12,41 +12,18 @@
  * Bytes are hashed in the order in which they come. A write below what is already hashed voids the hash; the file is
  * then read once more before it is published.
  */
-import {
-  close,
-  fchmod,
-  fstat,
-  fstatSync,
-  fsync,
-  ftruncate,
-  futimes,
-  open,
-  rename,
-  unlink,
-  write,
-} from 'node:fs';
+import { fstatSync } from 'node:fs';
 import { createHash, type Hash } from 'node:crypto';
-import { promisify } from 'node:util';
 import { errorCode, ScpdError } from '../errors.ts';
 import type { AttributeChange, Attributes } from '../guard/files.ts';
 import type { Published, StagedFile, StageOptions } from '../guard/store.ts';
 import { at, attributesOf, duplicateSync, lookSync, openFlags, release } from './descriptor.ts';
 import type { ChangedDirectories, Durability } from './durability.ts';
 import { onHost, onHostSync } from './errno.ts';
+import { host } from './host-calls.ts';
 import { moveExclusively } from './exclusive-move.ts';
 import { newStagedName, openStagingArea } from './staging-area.ts';
 import { readFully } from './stored-file.ts';
-
-const openAsync = promisify(open);
-const writeAsync = promisify(write);
-const syncAsync = promisify(fsync);
-const statAsync = promisify(fstat);
-const truncateAsync = promisify(ftruncate);
-const chmodAsync = promisify(fchmod);
-const utimesAsync = promisify(futimes);
-const renameAsync = promisify(rename);
-const unlinkAsync = promisify(unlink);
-const closeAsync = promisify(close);
 
 const copyChunkBytes = 1024 * 1024;
 
@@ -89,7 +66,7 @@ export async function stageFile(request: StagingRequest): Promise<StagedFile> {
       }
       const old = await openOld(request, keep);
       const stagedName = newStagedName();
-      const staged = keep(await openAsync(at(staging, stagedName), openFlags.newFile, 0o600));
+      const staged = keep(await host.open(at(staging, stagedName), openFlags.newFile, 0o600));
       return new DiskStagedFile(request, { staging, parent, staged, stagedName, old });
     });
   } catch (error) {
@@ -104,7 +81,7 @@ async function openOld(
 ): Promise<Opened['old']> {
   if (request.openOld === undefined) return undefined;
   const descriptor = keep(await request.openOld());
-  return { descriptor, sizeBytes: (await statAsync(descriptor)).size };
+  return { descriptor, sizeBytes: (await host.fstat(descriptor)).size };
 }
 
 class DiskStagedFile implements StagedFile {
@@ -149,7 +126,7 @@ class DiskStagedFile implements StagedFile {
   }
 
   async attributes(): Promise<Attributes> {
-    const attributes = attributesOf(await onHost(() => statAsync(this.#descriptor)));
+    const attributes = attributesOf(await onHost(() => host.fstat(this.#descriptor)));
     return { ...attributes, ...this.#times, mode: this.#mode, sizeBytes: this.sizeBytes };
   }
 
@@ -167,7 +144,7 @@ class DiskStagedFile implements StagedFile {
   }
 
   async sync(): Promise<void> {
-    if (this.#request.durability === 'full') await this.#act(() => syncAsync(this.#descriptor));
+    if (this.#request.durability === 'full') await this.#act(() => host.fsync(this.#descriptor));
   }
 
   async publish(note?: Parameters<StagedFile['publish']>[0]): Promise<Published> {
@@ -177,7 +154,7 @@ class DiskStagedFile implements StagedFile {
         await this.#copyOld(this.#oldEnd);
         const digest = await this.#digest();
         await this.#applyAttributes();
-        if (this.#request.durability === 'full') await syncAsync(this.#descriptor);
+        if (this.#request.durability === 'full') await host.fsync(this.#descriptor);
         return { sha256: digest, name: await this.#moveIntoPlace() };
       });
       const { inode } = attributesOf(fstatSync(this.#descriptor));
@@ -193,13 +170,13 @@ class DiskStagedFile implements StagedFile {
 
   async discard(): Promise<void> {
     // A file that can't be removed now is an orphan that the next start sweeps; the one who aborts has a reason already.
-    await unlinkAsync(at(this.#opened.staging, this.#opened.stagedName)).catch(() => undefined);
+    await host.unlink(at(this.#opened.staging, this.#opened.stagedName)).catch(() => undefined);
     await this.#release();
   }
 
   async #release(): Promise<void> {
     const { staging, parent, old } = this.#opened;
-    await closeAsync(this.#descriptor).catch(() => undefined); // errors of the data were reported by fsync
+    await host.close(this.#descriptor).catch(() => undefined); // errors of the data were reported by fsync
     release(staging);
     release(parent);
     if (old !== undefined) release(old.descriptor);
@@ -220,7 +197,7 @@ class DiskStagedFile implements StagedFile {
     let written = 0;
     while (written < bytes.length) {
       const rest = bytes.length - written;
-      written += (await writeAsync(this.#descriptor, bytes, written, rest, offset + written)).bytesWritten;
+      written += (await host.write(this.#descriptor, bytes, written, rest, offset + written)).bytesWritten;
     }
   }
 
@@ -244,7 +221,7 @@ class DiskStagedFile implements StagedFile {
     this.#oldEnd = Math.min(this.#oldEnd, sizeBytes);
     if (sizeBytes < this.#hashedBytes) this.#hash = undefined;
     if (sizeBytes < this.#reached || sizeBytes > this.sizeBytes) {
-      await truncateAsync(this.#descriptor, sizeBytes);
+      await host.ftruncate(this.#descriptor, sizeBytes);
       this.#reached = sizeBytes;
     }
   }
@@ -265,9 +242,9 @@ class DiskStagedFile implements StagedFile {
   }
 
   async #applyAttributes(): Promise<void> {
-    await chmodAsync(this.#descriptor, this.#mode);
+    await host.fchmod(this.#descriptor, this.#mode);
     if (this.#times !== undefined) {
-      await utimesAsync(this.#descriptor, this.#times.accessedSeconds, this.#times.modifiedSeconds);
+      await host.futimes(this.#descriptor, this.#times.accessedSeconds, this.#times.modifiedSeconds);
     }
   }
 
@@ -278,7 +255,7 @@ class DiskStagedFile implements StagedFile {
     const from = at(staging, stagedName);
     let name = finalName;
     if (exclusive) name = await this.#moveToFreeName(from);
-    else await renameAsync(from, at(parent, finalName));
+    else await host.rename(from, at(parent, finalName));
     changed.add(parent);
     return name;
   }

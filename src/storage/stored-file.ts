@@ -1,21 +1,16 @@
 /** Content that is sent: an open regular file, read by offset. */
-import { close, fstat, read } from 'node:fs';
-import { promisify } from 'node:util';
 import type { Attributes } from '../guard/files.ts';
 import type { StoredFile } from '../guard/store.ts';
 import { attributesOf } from './descriptor.ts';
 import { onHost } from './errno.ts';
-
-const readAsync = promisify(read);
-const statAsync = promisify(fstat);
-const closeAsync = promisify(close);
+import { host } from './host-calls.ts';
 
 /** Reads until `lengthBytes` are there or the file ends. Throws host errors. */
 export async function readFully(descriptor: number, offset: number, lengthBytes: number): Promise<Buffer> {
   const bytes = Buffer.allocUnsafe(lengthBytes);
   let filled = 0;
   while (filled < lengthBytes) {
-    const { bytesRead } = await readAsync(descriptor, bytes, filled, lengthBytes - filled, offset + filled);
+    const { bytesRead } = await host.read(descriptor, bytes, filled, lengthBytes - filled, offset + filled);
     if (bytesRead === 0) break;
     filled += bytesRead;
   }
@@ -31,7 +26,7 @@ export class DiskStoredFile implements StoredFile {
   }
 
   async attributes(): Promise<Attributes> {
-    return attributesOf(await onHost(() => statAsync(this.#descriptor)));
+    return attributesOf(await onHost(() => host.fstat(this.#descriptor)));
   }
 
   async read(offset: number, lengthBytes: number): Promise<Buffer> {
@@ -39,6 +34,6 @@ export class DiskStoredFile implements StoredFile {
   }
 
   async close(): Promise<void> {
-    await onHost(() => closeAsync(this.#descriptor));
+    await onHost(() => host.close(this.#descriptor));
   }
 }

@@ -2,6 +2,7 @@ import t from 'tap';
 import { execFileSync } from 'node:child_process';
 import { readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { missing } from '../support/clients.ts';
 import { runCli } from '../support/cli.ts';
 
 /** Every file below a directory: name → mode and content. */
@@ -18,15 +19,6 @@ function tree(directory: string): Record<string, string> {
 
 function edit(file: string, change: (text: string) => string): void {
   writeFileSync(file, change(readFileSync(file, 'utf8')));
-}
-
-function hasSshKeygen(): boolean {
-  try {
-    execFileSync('ssh-keygen', ['-?'], { stdio: 'ignore' });
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code !== 'ENOENT';
-  }
 }
 
 t.test('a first run makes everything, a second one changes nothing', async (t) => {
@@ -75,35 +67,27 @@ t.test('a first run makes everything, a second one changes nothing', async (t) =
   );
   t.equal(checked.stderr, '');
 
-  t.test(
-    'ssh-keygen reads the keys',
-    { skip: !hasSshKeygen() && 'ssh-keygen is not installed' },
-    async (t) => {
-      for (const name of [
-        'host/ssh_host_ed25519_key',
-        'host/ssh_host_ecdsa_key',
-        'host/ssh_host_rsa_key',
-        'demo/id_ed25519',
-      ]) {
-        const file = join(directory, 'keys', name);
-        const publicKey = execFileSync('ssh-keygen', ['-y', '-f', file], { encoding: 'utf8' });
-        t.equal(publicKey.split(' ')[1]?.trim(), readFileSync(`${file}.pub`, 'utf8').split(' ')[1], name);
-        t.match(
-          execFileSync('ssh-keygen', ['-l', '-f', `${file}.pub`], { encoding: 'utf8' }),
-          /SHA256:/,
-          name,
-        );
-      }
-      const known = execFileSync(
-        'ssh-keygen',
-        ['-F', '[127.0.0.1]:2222', '-f', join(directory, 'keys/demo/known_hosts')],
-        {
-          encoding: 'utf8',
-        },
-      );
-      t.equal(known.split('\n').filter((line) => line.startsWith('[127.0.0.1]:2222 ')).length, 3);
-    },
-  );
+  t.test('ssh-keygen reads the keys', { skip: missing('ssh-keygen') }, async (t) => {
+    for (const name of [
+      'host/ssh_host_ed25519_key',
+      'host/ssh_host_ecdsa_key',
+      'host/ssh_host_rsa_key',
+      'demo/id_ed25519',
+    ]) {
+      const file = join(directory, 'keys', name);
+      const publicKey = execFileSync('ssh-keygen', ['-y', '-f', file], { encoding: 'utf8' });
+      t.equal(publicKey.split(' ')[1]?.trim(), readFileSync(`${file}.pub`, 'utf8').split(' ')[1], name);
+      t.match(execFileSync('ssh-keygen', ['-l', '-f', `${file}.pub`], { encoding: 'utf8' }), /SHA256:/, name);
+    }
+    const known = execFileSync(
+      'ssh-keygen',
+      ['-F', '[127.0.0.1]:2222', '-f', join(directory, 'keys/demo/known_hosts')],
+      {
+        encoding: 'utf8',
+      },
+    );
+    t.equal(known.split('\n').filter((line) => line.startsWith('[127.0.0.1]:2222 ')).length, 3);
+  });
 });
 
 t.test('the lines to paste', async (t) => {

@@ -4,6 +4,7 @@ import { generateKeyPairSync } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { PrivateKeyError, readPrivateKeyFacts } from '../../src/config/openssh-private-key.ts';
 import { generateHostKey } from '../../src/ssh/host-keys.ts';
+import { missing } from '../support/clients.ts';
 
 const types = { ed25519: 'ssh-ed25519', ecdsa: 'ecdsa-sha2-nistp256', rsa: 'ssh-rsa' } as const;
 
@@ -14,15 +15,6 @@ function words(file: Buffer | string): string {
   } catch (error) {
     if (error instanceof PrivateKeyError) return error.message;
     throw error;
-  }
-}
-
-function hasSshKeygen(): boolean {
-  try {
-    execFileSync('ssh-keygen', ['-?'], { stdio: 'ignore' });
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code !== 'ENOENT';
   }
 }
 
@@ -64,7 +56,7 @@ t.test('a file that is cut or changed anywhere is refused or read, never more', 
   }
 });
 
-t.test('keys by ssh-keygen', { skip: !hasSshKeygen() && 'ssh-keygen is not installed' }, async (t) => {
+t.test('keys by ssh-keygen', { skip: missing('ssh-keygen') }, async (t) => {
   const directory = t.testdir();
   const make = (name: string, ...options: string[]): Buffer => {
     const file = `${directory}/${name}`;

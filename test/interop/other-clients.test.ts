@@ -1,11 +1,9 @@
 /** Goal: clients other than OpenSSH's send and fetch a file whole, replace it, and see failures as failures. */
-import t, { type Test } from 'tap';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import t from 'tap';
 import { join } from 'node:path';
-import { missing, run, type Finished } from '../support/clients.ts';
+import { missing, type Finished } from '../support/clients.ts';
 import { sha256Of, writeRandom } from '../support/content.ts';
-import { startServer, type TestServer } from '../support/server.ts';
+import { curl, host, lftp, pscp, psftp, rclone, setDesk, type Desk } from '../support/sftp-clients.ts';
 
 interface Client {
   readonly name: string;
@@ -18,80 +16,20 @@ interface Client {
   get(desk: Desk, path: string, local: string): Promise<Finished>;
 }
 
-/** A server, and what clients need to reach it: keys and host keys in the forms that each of them wants. */
-interface Desk {
-  readonly server: TestServer;
-  readonly place: string;
-  readonly key: string;
-}
-
-const host = '127.0.0.1';
-
-async function pscp(desk: Desk, mode: string, parameters: readonly string[]): Promise<Finished> {
-  return await run('pscp', [mode, ...(await puttyOptions(desk)), ...parameters]);
-}
-
-async function psftp(desk: Desk, batch: string): Promise<Finished> {
-  const script = join(desk.place, 'psftp-batch');
-  writeFileSync(script, batch);
-  return await run('psftp', [...(await puttyOptions(desk)), '-b', script, `demo@${host}`]);
-}
-
-/** PuTTY takes the fingerprint of the host key on the command line, and the key in its own format. */
-async function puttyOptions({ server, place, key }: Desk): Promise<string[]> {
-  const ppk = join(place, 'key.ppk');
-  await run('puttygen', [key, '-O', 'private', '-o', ppk]);
-  const hostKey = join(server.place, 'keys', 'host', 'ssh_host_ed25519_key.pub');
-  const { stdout } = await run('ssh-keygen', ['-l', '-f', hostKey]);
-  const fingerprint = stdout.split(' ')[1] ?? '';
-  return ['-batch', '-noagent', '-P', String(server.port), '-i', ppk, '-hostkey', fingerprint];
-}
-
-/** curl looks for known_hosts in the home directory. */
-async function curl({ server, place, key }: Desk, parameters: readonly string[]): Promise<Finished> {
-  mkdirSync(join(place, '.ssh'), { recursive: true });
-  writeFileSync(
-    join(place, '.ssh', 'known_hosts'),
-    readFileSync(join(server.place, 'keys/demo/known_hosts')),
-  );
-  const keys = ['--key', key, '--pubkey', `${key}.pub`];
-  return await run('curl', ['-sS', '-u', 'demo:', ...keys, ...parameters], { environment: { HOME: place } });
-}
-
-async function rclone({ server, place, key }: Desk, parameters: readonly string[]): Promise<Finished> {
-  return await run('rclone', [...parameters, '--config', join(place, 'none')], {
-    environment: {
-      RCLONE_CONFIG_BOX_TYPE: 'sftp',
-      RCLONE_CONFIG_BOX_HOST: host,
-      RCLONE_CONFIG_BOX_PORT: String(server.port),
-      RCLONE_CONFIG_BOX_USER: 'demo',
-      RCLONE_CONFIG_BOX_KEY_FILE: key,
-      RCLONE_CONFIG_BOX_KNOWN_HOSTS_FILE: join(server.place, 'keys/demo/known_hosts'),
-      RCLONE_CONFIG_BOX_SHELL_TYPE: 'none',
-    },
-  });
-}
-
-async function lftp({ server, place }: Desk, commands: string): Promise<Finished> {
-  const connect = `ssh -a -x ${server.sshOptions.join(' ')}`;
-  const script = `set sftp:connect-program "${connect}"; set net:max-retries 1; open -u demo, -p ${server.port} sftp://${host}; ${commands}`;
-  return await run('lftp', ['--norc', '-c', script], { environment: { HOME: place } });
-}
-
 const clients: readonly Client[] = [
   {
     name: 'pscp -scp',
     program: 'pscp',
     verdict: 'verified',
-    put: (desk, local, path) => pscp(desk, '-scp', [local, `demo@${host}:${path}`]),
-    get: (desk, path, local) => pscp(desk, '-scp', [`demo@${host}:${path}`, local]),
+    put: (desk, local, path) => pscp(desk, [local, `demo@${host}:${path}`], '-scp'),
+    get: (desk, path, local) => pscp(desk, [`demo@${host}:${path}`, local], '-scp'),
   },
   {
     name: 'pscp -sftp',
     program: 'pscp',
     verdict: 'closed',
-    put: (desk, local, path) => pscp(desk, '-sftp', [local, `demo@${host}:${path}`]),
-    get: (desk, path, local) => pscp(desk, '-sftp', [`demo@${host}:${path}`, local]),
+    put: (desk, local, path) => pscp(desk, [local, `demo@${host}:${path}`]),
+    get: (desk, path, local) => pscp(desk, [`demo@${host}:${path}`, local]),
   },
   {
     name: 'psftp',
@@ -111,8 +49,8 @@ const clients: readonly Client[] = [
     name: 'curl sftp://',
     program: 'curl',
     verdict: 'closed',
-    put: (desk, local, path) => curl(desk, ['-T', local, `sftp://${host}:${desk.server.port}/${path}`]),
-    get: (desk, path, local) => curl(desk, ['-o', local, `sftp://${host}:${desk.server.port}/${path}`]),
+    put: (desk, local, path) => curl(desk, ['-T', local, `URL/${path}`]),
+    get: (desk, path, local) => curl(desk, ['-o', local, `URL/${path}`]),
   },
   {
     name: 'rclone',
@@ -130,13 +68,6 @@ const clients: readonly Client[] = [
     get: (desk, path, local) => lftp(desk, `get ${path} -o ${local}`),
   },
 ];
-
-async function setDesk(t: Test): Promise<Desk> {
-  const place = mkdtempSync(join(tmpdir(), 'scpd-others-'));
-  t.teardown(() => rmSync(place, { recursive: true, force: true }));
-  const server = await startServer(t);
-  return { server, place, key: join(server.place, 'keys', 'demo', 'id_ed25519') };
-}
 
 t.test('other clients', async (t) => {
   const desk = await setDesk(t);

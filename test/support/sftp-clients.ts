@@ -1,4 +1,4 @@
-/** How the real SFTP clients are driven: keys, host keys and options in the form that each of them wants. */
+/** How real clients other than OpenSSH's are driven: keys, host keys and options in the form that each of them wants. */
 import type { Test } from 'tap';
 import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -35,8 +35,12 @@ export async function psftp(desk: Desk, batch: string): Promise<Finished> {
   return await run('psftp', [...options, '-b', script, `${desk.user}@${host}`], { cwd: desk.place });
 }
 
-export async function pscp(desk: Desk, parameters: readonly string[]): Promise<Finished> {
-  return await run('pscp', ['-sftp', ...(await puttyOptions(desk)), ...parameters], { cwd: desk.place });
+export async function pscp(
+  desk: Desk,
+  parameters: readonly string[],
+  mode: '-sftp' | '-scp' = '-sftp',
+): Promise<Finished> {
+  return await run('pscp', [mode, ...(await puttyOptions(desk)), ...parameters], { cwd: desk.place });
 }
 
 /** PuTTY takes the fingerprint of the host key on the command line, and the key in its own format. */

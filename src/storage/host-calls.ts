@@ -1,0 +1,26 @@
+/** The system calls that may wait, as promises over plain descriptors. They throw host errors: see `errno.ts`. */
+import fs from 'node:fs';
+import { promisify } from 'node:util';
+
+export const host = {
+  open: promisify(fs.open),
+  close: promisify(fs.close),
+  read: promisify(fs.read),
+  write: promisify(fs.write),
+  fsync: promisify(fs.fsync),
+  fstat: promisify(fs.fstat),
+  lstat: promisify(fs.lstat),
+  statfs: promisify(fs.statfs),
+  ftruncate: promisify(fs.ftruncate),
+  chmod: promisify(fs.chmod),
+  fchmod: promisify(fs.fchmod),
+  utimes: promisify(fs.utimes),
+  futimes: promisify(fs.futimes),
+  lutimes: promisify(fs.lutimes),
+  mkdir: promisify(fs.mkdir),
+  rmdir: promisify(fs.rmdir),
+  rename: promisify(fs.rename),
+  link: promisify(fs.link),
+  symlink: promisify(fs.symlink),
+  unlink: promisify(fs.unlink),
+} as const;
