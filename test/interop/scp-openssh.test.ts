@@ -107,7 +107,7 @@ t.test('-3, -C, -l, -c, and -R, which needs a shell', { skip }, async (t) => {
   const direct = await server.ssh(['scp C demo@127.0.0.1:direct']);
   t.equal(direct.status, 1);
   t.match(direct.stderr, /run scp -3 instead of scp -R/);
-  t.match(server.records().at(-1), { operation: 'exec', outcome: 'refused', error: 'COMMAND_REFUSED' });
+  t.match(await server.newest('exec'), { outcome: 'refused', error: 'COMMAND_REFUSED' });
 });
 
 t.test('twenty at once, and many over one connection', { skip, timeout: 110_000 }, async (t) => {
@@ -226,8 +226,7 @@ t.test('names that lead elsewhere are in the journal', { skip }, async (t) => {
   const server = await startServer(t);
   const refused = await server.ssh(['scp -t .'], 'demo', { input: 'C0644 1 ../x\nx\0' });
   t.match(refused, { status: 1, stdout: /unexpected filename/ });
-  t.match(server.records().at(-1), {
-    operation: 'upload',
+  t.match(await server.newest('upload'), {
     path: '../x',
     outcome: 'refused',
     error: 'INVALID_NAME',

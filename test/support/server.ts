@@ -19,6 +19,7 @@ import { run, type Finished, type RunOptions } from './clients.ts';
 
 const program = fileURLToPath(new URL('../../dist/main.js', import.meta.url));
 const readyMsMax = 20_000;
+const recordMsMax = 5000;
 
 export interface ServerOptions {
   /** Users beside "demo", who has the preset `full`. All log in with the demo key. */
@@ -107,6 +108,18 @@ export class TestServer {
       .map((line) => JSON.parse(line) as AuditRecord);
     records.forEach(checkRecord);
     return records;
+  }
+
+  /**
+   * The newest record, as soon as it is one of this operation. A refusal is told before it is on disk: only successes wait
+   * for that.
+   */
+  async newest(operation: AuditRecord['operation']): Promise<AuditRecord | undefined> {
+    for (let waitedMs = 0; waitedMs < recordMsMax; waitedMs += 20) {
+      if (this.records().at(-1)?.operation === operation) break;
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+    return this.records().at(-1);
   }
 
   /** Names in the staging area of a user: what an upload left behind. */
