@@ -55,7 +55,7 @@ fuzz: $(installed) ## send the protocol readers a million made-up packets each; 
 
 .PHONY: transcripts
 transcripts: build ## record the wire of each SCP client into test/transcripts again
-	SCPD_TRANSCRIPTS=record $(bin)/tap --disable-coverage test/interop/scp-transcripts.test.ts
+	$(bin)/tap --disable-coverage test/support/record-transcripts.ts
 	@git diff --stat -- test/transcripts
 
 .PHONY: clients

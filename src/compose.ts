@@ -64,14 +64,21 @@ export async function startServer(
       addresses,
       stop: async () => {
         await server.close({ drainSeconds: config.limits.drainSeconds });
-        await stored.catalog.close();
-        await journal.close();
+        await closeStored(stored.catalog, journal);
       },
     };
   } catch (error) {
-    await catalog?.close();
-    await journal.close();
+    await closeStored(catalog, journal).catch((failure: unknown) => log.error({ err: failure }, 'closing'));
     throw error;
+  }
+}
+
+/** The journal holds records that must be written whatever becomes of the catalog. */
+async function closeStored(catalog: Catalog | undefined, journal: FileJournal): Promise<void> {
+  try {
+    await catalog?.close();
+  } finally {
+    await journal.close();
   }
 }
 

@@ -80,7 +80,6 @@ export const sshLoginFailureMs = 100; // failed logins are answered in multiples
 export const sshChannelCloseMsMax = 5 * 1000; // how long a finished session waits for the client's CLOSE
 export const sshSessionEndMsMax = 30 * 1000; // how long a closed connection waits for its sessions to clean up
 export const sshRefusedRequestsMax = 1000; // per connection, so that a client can't flood the journal
-export const userNameBytesMax = 32; // useradd's limit
 
 /** Files that we read whole. */
 export const configBytesMax = 16 * mib;

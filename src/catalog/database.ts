@@ -3,7 +3,7 @@
  *
  * Every statement runs on the main thread, some 20 µs each, so transactions are short, and the writes of one turn of the
  * event loop share one. `synchronous=NORMAL`: a commit survives the end of the process, not always a power cut; what a
- * power cut took is found again on the disk (`recovery.ts`). A transaction that writes begins IMMEDIATE, because one
+ * power cut took is found again on the disk (`survey.ts`). A transaction that writes begins IMMEDIATE, because one
  * that had read first could not wait for its turn.
  */
 import { closeSync, constants, mkdirSync, openSync, renameSync, existsSync } from 'node:fs';

@@ -38,12 +38,29 @@ export interface SurveyRequest {
 /** What a walk meets when a part of the path is not there any more, or is something else by now. */
 const goneCodes: ReadonlySet<ErrorCode> = new Set(['NOT_FOUND', 'NOT_A_DIRECTORY', 'TOO_MANY_LINKS']);
 
+/**
+ * A directory that the daemon may not read or enter, such as a mode that a client has set: what is known of it stays as it
+ * is, because nobody can say more. It must not keep a server from starting.
+ */
+function isClosed(error: unknown): boolean {
+  return errorCode(error) === 'HOST_DENIED';
+}
+
 /** Everything below a path, and the path itself but for the root. What vanishes meanwhile is left out. */
-export async function* walkStore(store: Store, path: VirtualPath): AsyncGenerator<Surveyed> {
+export async function* walkStore(
+  store: Store,
+  path: VirtualPath,
+  options: WalkOptions = {},
+): AsyncGenerator<Surveyed> {
   const attributes = await lookAt(store, path);
   if (attributes === undefined) return;
   if (path !== '/') yield { path, attributes };
-  if (attributes.kind === 'directory') yield* walkDirectory(store, path);
+  if (attributes.kind === 'directory') yield* walkDirectory(store, path, options);
+}
+
+export interface WalkOptions {
+  /** Leave out what is in directories that can't be read; else the walk throws there. */
+  readonly skipClosed?: boolean;
 }
 
 /** What is at a path, if anything; its directories may be gone, or may be files now. */
@@ -63,7 +80,7 @@ export async function survey(request: SurveyRequest): Promise<SurveyCounts> {
   const counts: SurveyCounts = { entries: 0, added: 0, corrected: 0, removed: 0 };
   await checkKnown(request, counts);
   let batch: VirtualPath[] = [];
-  for await (const { path } of walkStore(request.store, request.spot.path)) {
+  for await (const { path } of walkStore(request.store, request.spot.path, { skipClosed: true })) {
     batch.push(path);
     counts.entries += 1;
     if (batch.length < catalogBatchEntries) continue;
@@ -74,17 +91,29 @@ export async function survey(request: SurveyRequest): Promise<SurveyCounts> {
   return counts;
 }
 
-async function* walkDirectory(store: Store, directory: VirtualPath): AsyncGenerator<Surveyed> {
-  const listing = await openListing(store, directory);
+async function* walkDirectory(
+  store: Store,
+  directory: VirtualPath,
+  options: WalkOptions,
+): AsyncGenerator<Surveyed> {
+  const orNothing = async <T>(act: () => Promise<T>, nothing: T): Promise<T> => {
+    try {
+      return await act();
+    } catch (error) {
+      if (options.skipClosed === true && isClosed(error)) return nothing;
+      throw error;
+    }
+  };
+  const listing = await orNothing(() => openListing(store, directory), undefined);
   if (listing === undefined) return;
   try {
     for (;;) {
-      const entries = await listing.read(catalogBatchEntries);
+      const entries = await orNothing(() => listing.read(catalogBatchEntries), []);
       if (entries.length === 0) return;
       for (const { name, attributes } of entries) {
         const path = childPath(directory, name);
         yield { path, attributes };
-        if (attributes.kind === 'directory') yield* walkDirectory(store, path);
+        if (attributes.kind === 'directory') yield* walkDirectory(store, path, options);
       }
     }
   } finally {
@@ -134,7 +163,8 @@ async function checkRows(
   const now = await entriesAt(writer, rows[0]?.root_id ?? 0, paths);
   for (const [path, row] of now) {
     const spot = { rootId: row.root_id, path };
-    const found = await lookAt(store, path);
+    const found = await lookOrKeep(store, path);
+    if (found === 'closed') continue;
     if (found === undefined) {
       await removeEntries(writer, spot);
       removed += 1;
@@ -144,6 +174,15 @@ async function checkRows(
     }
   }
   return { removed, corrected };
+}
+
+async function lookOrKeep(store: Store, path: VirtualPath): Promise<StoredAttributes | 'closed' | undefined> {
+  try {
+    return await lookAt(store, path);
+  } catch (error) {
+    if (isClosed(error)) return 'closed';
+    throw error;
+  }
 }
 
 /** Disk → known: what nobody knows of is added. */
@@ -158,8 +197,8 @@ async function noteFound(
     let added = 0;
     for (const path of paths) {
       if (known.has(path)) continue;
-      const found = await lookAt(store, path);
-      if (found === undefined) continue;
+      const found = await lookOrKeep(store, path);
+      if (found === undefined || found === 'closed') continue;
       await putEntry(
         writer,
         { rootId: spot.rootId, path },

@@ -1,5 +1,5 @@
 /**
- * The rules, as one session asks them: may this user do that there? Asked by `guarded-files.ts` only, for the path as
+ * The rules, as one session asks them: may this user do that there? Asked within `guard/` only, for the path as
  * asked and again for the place where links led. `rules.ts` decides; here is what a decision depends on beside the
  * configuration (what the user made itself), and what a client is told of a no.
  */

@@ -1,6 +1,6 @@
 /**
  * THE door. Every operation of every protocol goes through `#attempt`: ask the rules about the path as asked, locate it,
- * ask again about where it really is, act, write the record. Nobody else reaches the disk.
+ * ask again about where it really is, act, write the record. No client reaches the disk in another way.
  */
 import { ScpdError, errorCatalogue, errorCode, type ErrorCode } from '../errors.ts';
 import type { SessionJournal } from '../audit/session-journal.ts';

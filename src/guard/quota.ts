@@ -108,12 +108,15 @@ export class QuotaKeeper {
     const claim = await this.#claim(request);
     try {
       const staged = await place.stage(plan);
+      const checkFloor = async (neededBytes = 0): Promise<void> => {
+        if (this.#options.freeBytesMin > 0) await this.#checkSpace(store, neededBytes);
+      };
       const grow = async (sizeBytes: number): Promise<number> => {
-        if (this.#options.freeBytesMin > 0) await this.#checkSpace(store, quotaStepBytes);
+        await checkFloor(Math.max(quotaStepBytes, sizeBytes - staged.sizeBytes));
         return await this.#grow(claim, sizeBytes);
       };
       const end: UploadClaimFacts['end'] = (note) => this.#end(() => note(claim));
-      return { staged, claim: new UploadClaim(declaredBytes, { grow, end }) };
+      return { staged, claim: new UploadClaim(declaredBytes, { grow, checkFloor, end }) };
     } catch (error) {
       await this.#end(() => claim.release());
       throw error;
@@ -229,6 +232,7 @@ export const noQuota = new QuotaKeeper({
 
 interface UploadClaimFacts {
   readonly grow: (sizeBytes: number) => Promise<number>;
+  readonly checkFloor: () => Promise<void>;
   readonly end: (note: (claim: Claim) => Promise<void>) => Promise<void>;
 }
 
@@ -236,14 +240,24 @@ interface UploadClaimFacts {
 export class UploadClaim {
   readonly #facts: UploadClaimFacts;
   #grantedBytes: number;
+  /** Written since the floor was looked at. */
+  #unseenBytes = 0;
 
   constructor(grantedBytes: number, facts: UploadClaimFacts) {
     this.#grantedBytes = grantedBytes;
     this.#facts = facts;
   }
 
-  /** To be called before the file has this size. Throws QUOTA_EXCEEDED or NO_SPACE. */
-  async cover(sizeBytes: number): Promise<void> {
+  /**
+   * To be called before the file has this size, and before bytes are written. Throws QUOTA_EXCEEDED or NO_SPACE. The floor
+   * is looked at again as bytes are written, because other uploads fill the same file system, and a size is no space.
+   */
+  async cover(sizeBytes: number, writtenBytes = 0): Promise<void> {
+    this.#unseenBytes += writtenBytes;
+    if (this.#unseenBytes >= quotaStepBytes) {
+      await this.#facts.checkFloor();
+      this.#unseenBytes = 0;
+    }
     if (sizeBytes > this.#grantedBytes) this.#grantedBytes = await this.#facts.grow(sizeBytes);
   }
 

@@ -1,6 +1,6 @@
 /**
- * What the guard needs from a disk. `storage/` implements it with directory descriptors. Nothing here knows a rule, and
- * nothing here may be called by anyone but `guarded-files.ts`, which asks the rules first.
+ * What the guard needs from a disk. `storage/` implements it with directory descriptors. Nothing here knows a rule: for a
+ * client's request, `guarded-files.ts` asks the rules first. `catalog/` uses it to look at what is there.
  */
 import type { AttributeChange, Attributes, Listing, Space } from './files.ts';
 import type { VirtualPath } from './virtual-path.ts';

@@ -95,7 +95,7 @@ export class GuardedUpload implements Upload, Transfer {
       const start = this.#facts.append ? this.#staged.sizeBytes : offset;
       this.#checkKept(start);
       this.#checkSize(start + bytes.length);
-      await this.#facts.claim.cover(Math.max(this.#staged.sizeBytes, start + bytes.length));
+      await this.#facts.claim.cover(Math.max(this.#staged.sizeBytes, start + bytes.length), bytes.length);
       await this.#staged.write(bytes, start);
       this.#receivedBytes += bytes.length;
     });
@@ -131,7 +131,7 @@ export class GuardedUpload implements Upload, Transfer {
     }
     if (!this.#record.end(this)) throw new ScpdError('INVALID_HANDLE', 'the upload is over');
     try {
-      const { bytes, sha256, name } = await this.#sequence.run(() => this.#publish(verdict));
+      const { bytes, sha256, name } = await this.#sequence.end(() => this.#publish(verdict));
       const stored = this.#facts.published(name);
       this.#record.success({ verdict, bytes, sha256, ...(stored === undefined ? {} : { stored }) });
     } catch (error) {
@@ -143,7 +143,7 @@ export class GuardedUpload implements Upload, Transfer {
 
   async abort(reason: ErrorCode): Promise<void> {
     if (!this.#record.end(this)) return;
-    await this.#sequence.run(() => this.#staged.discard());
+    await this.#sequence.end(() => this.#staged.discard());
     await this.#facts.claim.release();
     this.#record.failure(reason, this.#receivedBytes);
   }
@@ -151,6 +151,7 @@ export class GuardedUpload implements Upload, Transfer {
   async #publish(verdict: Exclude<Verdict, 'aborted'>): Promise<Published> {
     const { claim } = this.#facts;
     try {
+      if (this.#failure !== undefined) throw this.#failure; // of a step that was still under way
       await claim.cover(this.#staged.sizeBytes); // bytes that were kept count as well
     } catch (error) {
       await this.#staged.discard();
@@ -205,13 +206,18 @@ export class GuardedDownload implements Download, Transfer {
 
   async finish(verdict: Exclude<Verdict, 'aborted'>): Promise<void> {
     if (!this.#record.end(this)) throw new ScpdError('INVALID_HANDLE', 'the download is over');
-    await this.#sequence.run(() => this.#file.close());
+    await this.#close();
     this.#record.success({ verdict, bytes: this.#sentBytes });
   }
 
   async abort(reason: ErrorCode): Promise<void> {
     if (!this.#record.end(this)) return;
-    await this.#sequence.run(() => this.#file.close()).catch(() => undefined); // a read-only descriptor; there is nothing to lose
+    await this.#close();
     this.#record.failure(reason, this.#sentBytes);
+  }
+
+  /** What is sent was read; a descriptor that can't be closed changes nothing about that. */
+  async #close(): Promise<void> {
+    await this.#sequence.end(() => this.#file.close()).catch(() => undefined);
   }
 }

@@ -12,7 +12,7 @@ export type VirtualPath = string & { readonly [brand]: 'VirtualPath' };
 
 export const rootPath = '/' as VirtualPath;
 
-/** The name of our own area at the top of each root. No rule can allow it (`access.ts`) and no listing shows it. */
+/** The name of our own area at the top of each root. No rule can allow it (`rules.ts`) and no listing shows it. */
 export const reservedName = '.scpd';
 
 /**

@@ -58,8 +58,11 @@ export async function setstat(
   if (!follow && change?.sizeBytes !== undefined) throw new ScpdError('BAD_MESSAGE', 'the size of a link');
   if (change === undefined) return okReply;
   const growing = session.handles.uploadAt(path);
+  // The size is the upload's alone: the file that it will replace stays whole until then.
+  const { sizeBytes: _, ...dated } = change;
+  const stored = growing === undefined ? change : dated;
   try {
-    await session.files.setAttributes(path, change, { follow });
+    if (Object.keys(stored).length > 0) await session.files.setAttributes(path, stored, { follow });
   } catch (error) {
     if (growing === undefined || errorCode(error) !== 'NOT_FOUND') throw error;
   }

@@ -115,30 +115,28 @@ class DiskPlace implements Place {
   }
 
   async makeDirectory(mode: number): Promise<void> {
-    await onHost(() => host.mkdir(at(this.#parent, this.#name), mode & 0o777 & ~umask));
-    this.#store.changed.add(this.#parent);
+    await this.#store.changed.during([this.#parent], () =>
+      host.mkdir(at(this.#parent, this.#name), mode & 0o777 & ~umask),
+    );
   }
 
   async removeDirectory(): Promise<void> {
-    await onHost(() => host.rmdir(at(this.#parent, this.#name)));
-    this.#store.changed.add(this.#parent);
+    await this.#store.changed.during([this.#parent], () => host.rmdir(at(this.#parent, this.#name)));
   }
 
   async remove(): Promise<void> {
-    await onHost(() => host.unlink(at(this.#parent, this.#name)));
-    this.#store.changed.add(this.#parent);
+    await this.#store.changed.during([this.#parent], () => host.unlink(at(this.#parent, this.#name)));
   }
 
   async moveTo(target: Place, options: { readonly replace: boolean }): Promise<void> {
     if (!(target instanceof DiskPlace)) throw new TypeError('a place of another store');
     if (target.path !== this.path && isWithin(target.path, this.path)) throw new ScpdError('INVALID_RENAME');
     const [from, to] = [at(this.#parent, this.#name), at(target.#parent, target.#name)];
-    await onHost(async () => {
-      if (options.replace) await host.rename(from, to);
-      else await this.#moveWithoutReplacing(from, to, target);
+    await this.#store.changed.during([target.#parent, this.#parent], async () => {
+      if (!options.replace) await this.#moveWithoutReplacing(from, to, target);
+      else if (this.#isOtherNameOf(target)) await host.unlink(from);
+      else await host.rename(from, to);
     });
-    this.#store.changed.add(target.#parent);
-    this.#store.changed.add(this.#parent);
   }
 
   async setAttributes(change: Omit<AttributeChange, 'sizeBytes'>): Promise<void> {
@@ -171,14 +169,14 @@ class DiskPlace implements Place {
 
   async makeLink(target: string): Promise<void> {
     const text = target.isWellFormed() ? target : encodeName(target);
-    await onHost(() => host.symlink(text, at(this.#parent, this.#name)));
-    this.#store.changed.add(this.#parent);
+    await this.#store.changed.during([this.#parent], () => host.symlink(text, at(this.#parent, this.#name)));
   }
 
   async linkTo(target: Place): Promise<void> {
     if (!(target instanceof DiskPlace)) throw new TypeError('a place of another store');
-    await onHost(() => host.link(at(this.#parent, this.#name), at(target.#parent, target.#name)));
-    this.#store.changed.add(target.#parent);
+    await this.#store.changed.during([target.#parent], () =>
+      host.link(at(this.#parent, this.#name), at(target.#parent, target.#name)),
+    );
   }
 
   async space(): Promise<Space> {
@@ -204,6 +202,13 @@ class DiskPlace implements Place {
     if (kind === 'file') return descriptor;
     release(descriptor);
     throw new ScpdError(kind === 'directory' ? 'IS_A_DIRECTORY' : 'NOT_A_REGULAR_FILE');
+  }
+
+  /** Two names of one file: rename(2) does nothing then, and says that it did it. mv(1) removes the old name. */
+  #isOtherNameOf(target: DiskPlace): boolean {
+    if (this.path === target.path) return false;
+    const [source, there] = [this.look(), target.look()];
+    return source?.kind === 'file' && source.inode === there?.inode;
   }
 
   async #moveWithoutReplacing(from: string | Buffer, to: string | Buffer, target: DiskPlace): Promise<void> {

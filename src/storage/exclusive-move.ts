@@ -17,7 +17,12 @@ export async function moveExclusively(from: string | Buffer, to: string | Buffer
     await host.rename(from, to);
     return;
   }
-  await host.unlink(from);
+  try {
+    await host.unlink(from);
+  } catch (error) {
+    await host.unlink(to); // it is not moved, so it must not have both names
+    throw error;
+  }
 }
 
 async function exists(path: string | Buffer): Promise<boolean> {

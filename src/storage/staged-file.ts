@@ -253,11 +253,11 @@ class DiskStagedFile implements StagedFile {
     const { staging, stagedName, parent } = this.#opened;
     const { finalName, exclusive, changed } = this.#request;
     const from = at(staging, stagedName);
-    let name = finalName;
-    if (exclusive) name = await this.#moveToFreeName(from);
-    else await host.rename(from, at(parent, finalName));
-    changed.add(parent);
-    return name;
+    return await changed.during([parent], async () => {
+      if (exclusive) return await this.#moveToFreeName(from);
+      await host.rename(from, at(parent, finalName));
+      return finalName;
+    });
   }
 
   /** The name itself if it is free, else the first free one of those that may be tried. */

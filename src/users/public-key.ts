@@ -13,8 +13,6 @@ export type PublicKey =
   | { readonly type: `ecdsa-sha2-${Curve}`; readonly curve: Curve; readonly x: Buffer; readonly y: Buffer }
   | { readonly type: 'ssh-rsa'; readonly exponent: Buffer; readonly modulus: Buffer };
 
-export type PublicKeyType = PublicKey['type'];
-
 const rsaBitsMin = 2048; // the least that NIST SP 800-131A allows
 const rsaBitsMax = 16_384; // as OpenSSH; each verification costs time
 const rsaExponentBytesMax = 8; // OpenSSL refuses more

@@ -1,14 +1,20 @@
 /** Goal: every operation asks the rules, in every spelling, and leaves exactly the record that it should. */
 import t, { type Test } from 'tap';
 import {
+  chmodSync,
   existsSync,
   lstatSync,
+  mkdirSync,
+  mkdtempSync,
   readFileSync,
   readdirSync,
   readlinkSync,
+  rmSync,
   statSync,
   symlinkSync,
+  writeFileSync,
 } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { SessionJournal } from '../../src/audit/session-journal.ts';
 import type { ErrorCode } from '../../src/errors.ts';
@@ -467,4 +473,41 @@ t.test('directory modes and times', async (t) => {
   t.equal(statSync(join(root, 'made')).mode & 0o7000, 0);
   await files.setAttributes(virtualPath('made'), { mode: 0o4700, modifiedSeconds: 1e9 }, { follow: true });
   t.match(statSync(join(root, 'made')), { mode: 0o40700, mtimeMs: 1e12 });
+});
+
+t.test('a directory that may not be read takes nothing, and keeps what it has', async (t) => {
+  if (process.getuid?.() === 0) process.seteuid?.(65534); // root may read everything
+  t.teardown(() => process.seteuid?.(process.getuid?.() ?? 0));
+  const root = mkdtempSync(join(tmpdir(), 'scpd-closed-'));
+  mkdirSync(join(root, 'directory'));
+  writeFileSync(join(root, 'directory', 'file'), 'content');
+  const journal = new CheckedJournal();
+  const files = createGuardedFiles({
+    user: { name: 'alice', root, preset: 'full', fileBytesMax: 1000 },
+    store: openDiskStore(root, 'full'),
+    journal: new SessionJournal(journal, testSession),
+  });
+  t.teardown(() => files.close('INTERNAL'));
+  chmodSync(join(root, 'directory'), 0o300);
+  t.equal(await codeOf(() => put(files, 'directory/file', 'new')), 'HOST_DENIED');
+  t.equal(await codeOf(() => put(files, 'directory/other', 'new')), 'HOST_DENIED');
+  t.equal(await codeOf(() => files.remove(virtualPath('directory/file'))), 'HOST_DENIED');
+  chmodSync(join(root, 'directory'), 0o555);
+  t.equal(
+    await codeOf(() => files.rename(virtualPath('directory/file'), virtualPath('moved'), { replace: false })),
+    'HOST_DENIED',
+  );
+  chmodSync(join(root, 'directory'), 0o755);
+  t.equal(readFileSync(join(root, 'directory', 'file'), 'utf8'), 'content');
+  t.strictSame(readdirSync(join(root, 'directory')), ['file']);
+  t.strictSame(readdirSync(root).sort(), ['.scpd', 'directory'], 'nothing has two names');
+  rmSync(root, { recursive: true });
+});
+
+t.test('a rename between two names of one file leaves one', async (t) => {
+  const { root, files } = openBox(t, 'full');
+  await files.makeHardLink(virtualPath('file'), virtualPath('second'));
+  await files.rename(virtualPath('file'), virtualPath('second'), { replace: true });
+  t.notOk(existsSync(join(root, 'file')));
+  t.equal(readFileSync(join(root, 'second'), 'utf8'), 'content');
 });

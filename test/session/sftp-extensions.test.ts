@@ -244,3 +244,15 @@ t.test('hashes that can’t be had', async (t) => {
     'too many',
   );
 });
+
+t.test('a size set by name during an upload is the upload’s: the old file stays whole', async (t) => {
+  const { channel, files, peer, exit } = await startSession();
+  files.put('/old', 'precious');
+  const opened = await peer.ask({ kind: 'open', path: 'old', flags: create, attributes: {} });
+  t.match(opened, { kind: 'handle' });
+  t.strictSame(await peer.ask({ kind: 'setstat', path: 'old', attributes: { sizeBytes: 0 } }), ok);
+  t.equal(String(files.content('/old')), 'precious');
+  channel.lose();
+  await exit;
+  t.equal(String(files.content('/old')), 'precious');
+});

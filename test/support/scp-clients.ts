@@ -1,5 +1,5 @@
 /** The programs that speak SCP, each behind the same two calls, with what it can't do said plainly. */
-import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { appendFileSync, copyFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { run, type Finished, type RunOptions } from './clients.ts';
@@ -14,6 +14,8 @@ export interface Desk {
   readonly key: string;
   /** RSA, in PEM, for clients that know no other. */
   readonly rsaKey: string;
+  /** ECDSA, in PEM, for JSch, which signs with RSA only by SHA-1. */
+  readonly ecdsaKey: string;
 }
 
 export type Flag = '-r' | '-p';
@@ -107,16 +109,33 @@ exec dbclient -y -y -T -i '${key}' -p "$port" -l "$user" "$@"
   });
 }
 
-async function curl(desk: Desk, parameters: readonly string[], options: RunOptions = {}): Promise<Finished> {
-  const { server, place, key } = desk;
-  // It looks for known_hosts in the home directory.
+/** For clients that look for it in the home directory. */
+function placeKnownHosts({ server, place }: Desk): void {
   mkdirSync(join(place, '.ssh'), { recursive: true });
   copyFileSync(join(server.place, 'keys/demo/known_hosts'), join(place, '.ssh', 'known_hosts'));
+}
+
+async function curl(desk: Desk, parameters: readonly string[], options: RunOptions = {}): Promise<Finished> {
+  const { place, key } = desk;
+  placeKnownHosts(desk);
   return await run('curl', ['-sS', '--key', key, '--pubkey', `${key}.pub`, ...parameters], {
     ...options,
     environment: { HOME: place },
   });
 }
+
+const jschWords = ['-cp', '/usr/share/java/jsch.jar', script('jsch-scp.java')];
+
+const jsch = (action: string) => async (desk: Desk, transfer: Transfer) => {
+  const { local, path, flags = [], user = 'demo' } = transfer;
+  const { server, place, ecdsaKey } = desk;
+  placeKnownHosts(desk);
+  const words = [action, `-${flags.map((flag) => flag[1]).join('')}`, String(server.port), user];
+  return await run('java', [...jschWords, ...words, ecdsaKey, local, path], {
+    // It takes names for what the locale says.
+    environment: { HOME: place, LC_ALL: 'C.UTF-8' },
+  });
+};
 
 const url = ({ server }: Desk, path: string): string =>
   `scp://${host}:${server.port}/${path.split('/').map(encodeURIComponent).join('/')}`;
@@ -183,15 +202,31 @@ export const scpClients: readonly ScpClientProgram[] = [
     ({ rsaKey }) => rsaKey,
   ),
   scripted({ name: 'net-ssh2', program: 'perl', lacks: singleFiles }, ['perl', 'net_ssh2.pl']),
+  {
+    name: 'jsch',
+    program: 'java',
+    version: ['java', ...jschWords, 'version'],
+    lacks: {
+      'a tree up': 'leaves SCP to its caller; its examples have no -r',
+      'a tree down': 'leaves SCP to its caller; its examples have no -r',
+    },
+    put: jsch('put'),
+    get: jsch('get'),
+  },
 ];
 
-/** Makes the keys, and lets the second one log in. */
+/** Makes the keys that "init" has not made, and lets them log in. */
 export async function setDesk(server: TestServer, place: string): Promise<Desk> {
-  const rsaKey = join(place, 'id_rsa');
-  await run('ssh-keygen', ['-q', '-t', 'rsa', '-b', '2048', '-m', 'PEM', '-N', '', '-f', rsaKey]);
-  const keys = join(server.place, 'keys', 'users', 'demo');
-  writeFileSync(keys, readFileSync(keys, 'utf8') + readFileSync(`${rsaKey}.pub`, 'utf8'));
-  return { server, place, rsaKey, key: join(server.place, 'keys', 'demo', 'id_ed25519') };
+  const makeKey = async (...type: string[]): Promise<string> => {
+    const path = join(place, `id_${type[0]}`);
+    await run('ssh-keygen', ['-q', '-t', ...type, '-m', 'PEM', '-N', '', '-f', path]);
+    const keys = join(server.place, 'keys', 'users', 'demo');
+    appendFileSync(keys, readFileSync(`${path}.pub`));
+    return path;
+  };
+  const rsaKey = await makeKey('rsa', '-b', '2048');
+  const ecdsaKey = await makeKey('ecdsa');
+  return { server, place, rsaKey, ecdsaKey, key: join(server.place, 'keys', 'demo', 'id_ed25519') };
 }
 
 /** The first line of what the program says of itself. */

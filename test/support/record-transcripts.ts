@@ -1,20 +1,19 @@
 /**
- * Goal: the wire of every SCP client is on record. `make transcripts` runs this with SCPD_TRANSCRIPTS=record, and the files
- * in test/transcripts/ are written anew; otherwise it does nothing, and `test/protocol/scp/transcripts.test.ts` replays them.
+ * Records the wire of every SCP client: `make transcripts` runs this, and the files in test/transcripts/ are written anew.
+ * `test/protocol/scp/transcripts.test.ts` replays them.
  */
 import t from 'tap';
 import { chmodSync, mkdirSync, mkdtempSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { missing } from '../support/clients.ts';
-import { RecordingServer } from '../support/recording-server.ts';
-import { scpClients, setDesk, versionOf, type Desk, type ScpClientProgram } from '../support/scp-clients.ts';
-import { startServerOf } from '../support/server.ts';
+import { missing } from './clients.ts';
+import { RecordingServer } from './recording-server.ts';
+import { scpClients, setDesk, versionOf, type Desk, type ScpClientProgram } from './scp-clients.ts';
+import { startServerOf } from './server.ts';
 
 const directory = fileURLToPath(new URL('../transcripts', import.meta.url));
 const dated = 1_111_111_111;
-const skip = process.env['SCPD_TRANSCRIPTS'] === 'record' ? false : 'only make transcripts records';
 
 /** What is recorded of each client. All of it is small and always the same. */
 async function recordAll(
@@ -43,7 +42,7 @@ async function recordAll(
   );
 }
 
-t.test('recording', { skip, timeout: 110_000 }, async (t) => {
+t.test('recording', { timeout: 110_000 }, async (t) => {
   const place = mkdtempSync(join(tmpdir(), 'scpd-record-'));
   t.teardown(() => rmSync(place, { recursive: true, force: true }));
   const server = await startServerOf(t, (at) => new RecordingServer(at, directory));
