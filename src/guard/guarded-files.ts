@@ -263,6 +263,7 @@ class GuardedFiles implements Files {
       if (actual !== path) notes.stored = actual;
       place = await this.#store.locate(actual, { follow: attempt.follow });
       if (place.path !== path) this.#access.check(anyOf, place.path);
+      if (attempt.recorded) this.#journal.ensureWritable();
       const result = await act(place, notes);
       if (attempt.recorded) this.#record(attempt, startedMs, { notes });
       return result;

@@ -3,7 +3,7 @@ import { ScpdError, errorCode } from '../errors.ts';
 import type { Access, Verb } from './access.ts';
 import { conflictName } from './conflict-name.ts';
 import type { UploadOptions } from './files.ts';
-import type { Place, StageOptions, Store } from './store.ts';
+import type { Place, Replacement, StageOptions, Store } from './store.ts';
 import { baseName, childPath, parentPath, type VirtualPath } from './virtual-path.ts';
 
 export interface UploadPlan extends StageOptions {
@@ -68,6 +68,7 @@ export function planUpload(
     keepContent: false,
     apart: isTaken,
     exclusive: options.existing === 'refuse' || !target.mayOverwrite,
+    replaces: () => (target.may('overwrite') ? 'anything' : 'nothing'),
     otherName: givesWay ? otherNames(access, place.path) : undefined,
     newFileMode: options.newFileMode,
     onlyAppends: false,
@@ -85,7 +86,12 @@ function planReplacement(
   if (existing === 'refuse') throw new ScpdError('ALREADY_EXISTS');
   if (!mayAppend) target.require('overwrite');
   const onlyAppends = !target.mayOverwrite;
-  return { keepContent: existing === 'modify', exclusive: false, newFileMode, onlyAppends };
+  // What made the name the user's own may end before the upload does, and an append must not undo another one.
+  const replaces = (): Replacement => {
+    if (target.may('overwrite')) return 'anything';
+    return onlyAppends && target.may('append') ? 'unchanged' : 'nothing';
+  };
+  return { keepContent: existing === 'modify', exclusive: false, replaces, newFileMode, onlyAppends };
 }
 
 export interface Move {

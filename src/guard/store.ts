@@ -61,11 +61,19 @@ export interface StoredFile {
   close(): Promise<void>;
 }
 
+/** `unchanged`: only the very file whose content was kept. `nothing`: the name must be free. */
+export type Replacement = 'anything' | 'unchanged' | 'nothing';
+
 export interface StageOptions {
   /** Start from what is there now. */
   readonly keepContent: boolean;
   /** Publish only if nothing is there at that moment (ALREADY_EXISTS otherwise). */
   readonly exclusive: boolean;
+  /**
+   * Unless `exclusive`: asked at the moment of publishing what may be replaced then, because whose a name is can change
+   * while a file comes. Without it, anything.
+   */
+  readonly replaces?: () => Replacement;
   /** Together with `exclusive`, for a name that is taken: which one to try after so many others, until undefined. */
   readonly otherName?: ((tried: number) => string | undefined) | undefined;
   /** What is there now is another's, and tells nothing about the new file: its mode is not kept. */

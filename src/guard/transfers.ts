@@ -152,6 +152,7 @@ export class GuardedUpload implements Upload, Transfer {
     const { claim } = this.#facts;
     try {
       if (this.#failure !== undefined) throw this.#failure; // of a step that was still under way
+      this.#facts.journal.ensureWritable();
       await claim.cover(this.#staged.sizeBytes); // bytes that were kept count as well
     } catch (error) {
       await this.#staged.discard();

@@ -107,7 +107,7 @@ class DiskPlace implements Place {
       openOld: options.keepContent ? () => this.#openContent() : undefined,
       mode:
         (options.apart === true ? undefined : this.attributes?.mode) ?? options.newFileMode & 0o777 & ~umask,
-      exclusive: options.exclusive,
+      replaces: () => (options.exclusive ? 'nothing' : (options.replaces?.() ?? 'anything')),
       otherName: options.otherName,
       durability: this.#store.durability,
       changed: this.#store.changed,

@@ -12,11 +12,11 @@
  * Bytes are hashed in the order in which they come. A write below what is already hashed voids the hash; the file is
  * then read once more before it is published.
  */
-import { fstatSync } from 'node:fs';
+import { fstatSync, lstatSync, renameSync } from 'node:fs';
 import { createHash, type Hash } from 'node:crypto';
 import { errorCode, ScpdError } from '../errors.ts';
 import type { AttributeChange, Attributes } from '../guard/files.ts';
-import type { Published, StagedFile, StageOptions } from '../guard/store.ts';
+import type { Published, Replacement, StagedFile, StageOptions } from '../guard/store.ts';
 import { at, attributesOf, duplicateSync, lookSync, openFlags, release } from './descriptor.ts';
 import type { ChangedDirectories, Durability } from './durability.ts';
 import { onHost, onHostSync } from './errno.ts';
@@ -36,7 +36,8 @@ export interface StagingRequest {
   /** Opens the content to start from, if any is to be kept. */
   readonly openOld: (() => Promise<number>) | undefined;
   readonly mode: number;
-  readonly exclusive: boolean;
+  /** Asked at the moment of publishing. */
+  readonly replaces: () => Replacement;
   readonly otherName: StageOptions['otherName'];
   readonly durability: Durability;
   readonly changed: ChangedDirectories;
@@ -251,13 +252,26 @@ class DiskStagedFile implements StagedFile {
   /** Answers the name that it got. */
   async #moveIntoPlace(): Promise<string> {
     const { staging, stagedName, parent } = this.#opened;
-    const { finalName, exclusive, changed } = this.#request;
+    const { finalName, replaces, changed } = this.#request;
     const from = at(staging, stagedName);
     return await changed.during([parent], async () => {
-      if (exclusive) return await this.#moveToFreeName(from);
-      await host.rename(from, at(parent, finalName));
+      const replacement = replaces();
+      if (replacement === 'nothing' || (replacement === 'unchanged' && !this.#isUnchanged())) {
+        return await this.#moveToFreeName(from);
+      }
+      // Synchronous: nothing of this server comes between the question and the rename.
+      renameSync(from, at(parent, finalName));
       return finalName;
     });
+  }
+
+  /** Whether what stands under the name is still the file whose content was kept. Stored files are replaced, not changed. */
+  #isUnchanged(): boolean {
+    const { old, parent } = this.#opened;
+    if (old === undefined) return false;
+    const there = lstatSync(at(parent, this.#request.finalName), { throwIfNoEntry: false });
+    const kept = fstatSync(old.descriptor);
+    return there !== undefined && there.ino === kept.ino && there.dev === kept.dev;
   }
 
   /** The name itself if it is free, else the first free one of those that may be tried. */

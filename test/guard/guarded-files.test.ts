@@ -372,9 +372,13 @@ t.test('no transfer begins while the journal fails, and no success is settled', 
   journal.failing = true;
   t.equal(await codeOf(() => files.upload(virtualPath('new'), create)), 'AUDIT_FAILED');
   t.equal(await codeOf(() => files.download(virtualPath('file'))), 'AUDIT_FAILED');
-  await upload.commit('closed');
+  t.equal(await codeOf(() => upload.commit('closed')), 'AUDIT_FAILED');
+  t.equal(await codeOf(() => files.makeDirectory(virtualPath('made'), 0o755)), 'AUDIT_FAILED');
+  t.equal(await codeOf(() => files.remove(virtualPath('file'))), 'AUDIT_FAILED');
   t.equal(await codeOf(() => files.settle()), 'AUDIT_FAILED');
-  t.ok(existsSync(join(root, 'under-way')));
+  t.notOk(existsSync(join(root, 'under-way')), 'nothing is changed that can not be written down');
+  t.notOk(existsSync(join(root, 'made')));
+  t.ok(existsSync(join(root, 'file')));
 });
 
 t.test('closing ends what is open', async (t) => {
@@ -510,4 +514,44 @@ t.test('a rename between two names of one file leaves one', async (t) => {
   await files.rename(virtualPath('file'), virtualPath('second'), { replace: true });
   t.notOk(existsSync(join(root, 'file')));
   t.equal(readFileSync(join(root, 'second'), 'utf8'), 'content');
+});
+
+t.test('what was one’s own when an upload began may be another’s when it ends', async (t) => {
+  const { root, files } = openBox(t, 'drop-box');
+  await put(files, 'mine', 'first');
+  const stale = await files.upload(virtualPath('mine'), create);
+  await stale.write(Buffer.from('stale'), 0);
+  await files.rename(virtualPath('mine'), virtualPath('moved'), { replace: true });
+  writeFileSync(join(root, 'mine'), 'another’s');
+  t.equal(await codeOf(() => stale.commit('closed')), 'PERMISSION_DENIED');
+  t.equal(readFileSync(join(root, 'mine'), 'utf8'), 'another’s');
+  t.equal(await codeOf(() => files.remove(virtualPath('mine'))), 'NOT_FOUND', 'and it is not its own');
+});
+
+t.test('an append does not undo another one', async (t) => {
+  const root = t.testdir({ log: 'line1\n' });
+  const rule = {
+    place: '',
+    key: '',
+    path: '/**',
+    allow: ['stat', 'read', 'create', 'append'],
+    deny: [],
+  } as const;
+  const journal = new CheckedJournal();
+  const files = createGuardedFiles({
+    user: { name: 'alice', root, rules: [rule], fileBytesMax: 1000 },
+    store: openDiskStore(root, 'none'),
+    journal: new SessionJournal(journal, testSession),
+  });
+  t.teardown(() => files.close('INTERNAL'));
+  const append = { existing: 'modify', missing: 'create', newFileMode: 0o644, append: true } as const;
+  const [stale, other] = [
+    await files.upload(virtualPath('log'), append),
+    await files.upload(virtualPath('log'), append),
+  ];
+  await other.write(Buffer.from('line2\n'), 0);
+  await other.commit('closed');
+  await stale.write(Buffer.from('x'), 0);
+  t.equal(await codeOf(() => stale.commit('closed')), 'ALREADY_EXISTS');
+  t.equal(readFileSync(join(root, 'log'), 'utf8'), 'line1\nline2\n');
 });
