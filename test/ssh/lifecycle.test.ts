@@ -88,10 +88,10 @@ t.test('an idle connection ends, with words; one that moves does not', async (t)
 
 t.test('a session that works while its client waits is not idle', async (t) => {
   const server = await startServer(t, {
-    limits: { idleSeconds: 0.1 },
+    limits: { idleSeconds: 2 },
     startSession: async (_request, channel) => {
       await new Promise((resolve) => {
-        setTimeout(resolve, 600);
+        setTimeout(resolve, 5000);
       });
       await channel.finish(0);
     },
