@@ -66,7 +66,7 @@ for (const [how, expected] of [
 }
 
 t.test('an idle connection ends, with words; one that moves does not', async (t) => {
-  const server = await startServer(t, { limits: { idleSeconds: 0.4 } });
+  const server = await startServer(t, { limits: { idleSeconds: 1 } });
   const idle = await server.hostile();
   await idle.logIn('alice', keys.ed25519);
   const busy = await server.hostile();
