@@ -261,9 +261,11 @@ export class SqliteCatalog implements Catalog {
           spot: { rootId, path },
           owner: row.claimed_files > 0 ? row.user : owner,
         });
-        for (const key of ['entries', 'added', 'corrected', 'removed'] as const) counts[key] += found[key];
+        add(counts, found);
       }
     }
+    // A directory may have been renamed under an upload that was published and not noted: then no claim tells where it is.
+    add(counts, await this.survey(root, store));
     return { root, whole, paths: leftOpen.length, counts };
   }
 
@@ -280,6 +282,10 @@ export class SqliteCatalog implements Catalog {
       }
     });
   }
+}
+
+function add(counts: SurveyCounts, found: SurveyCounts): void {
+  for (const key of ['entries', 'added', 'corrected', 'removed'] as const) counts[key] += found[key];
 }
 
 /** Whom it belongs to what nobody is known to have stored: the only user there is, or nobody. */
