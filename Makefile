@@ -53,6 +53,10 @@ test: build ## run the tests; a part of them with TESTS=test/config
 fuzz: $(installed) ## send the protocol readers a million made-up packets each; another million with FUZZ_SEED=2
 	FUZZ_PACKETS=1000000 $(bin)/tap --disable-coverage --timeout=900 test/fuzz
 
+.PHONY: soak
+soak: $(installed) ## kill a process that changes a catalog, again and again
+	$(bin)/tap --disable-coverage test/support/soak-catalog.ts
+
 .PHONY: transcripts
 transcripts: build ## record the wire of each SCP client into test/transcripts again
 	$(bin)/tap --disable-coverage test/support/record-transcripts.ts

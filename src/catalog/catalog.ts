@@ -249,7 +249,7 @@ export class SqliteCatalog implements Catalog {
     const leftOpen = left.filter((row) => gone.includes(row.process));
     const whole = facts?.surveyed_at === null;
     if (whole) return { root, whole, paths: 1, counts: await this.survey(root, store) };
-    if (leftOpen.length === 0) return undefined;
+    if (gone.length === 0) return undefined;
     const counts: SurveyCounts = { entries: 0, added: 0, corrected: 0, removed: 0 };
     const owner = ownerIn(root);
     for (const row of leftOpen) {
@@ -264,7 +264,8 @@ export class SqliteCatalog implements Catalog {
         add(counts, found);
       }
     }
-    // A directory may have been renamed under an upload that was published and not noted: then no claim tells where it is.
+    // The claims of who died tell what was under way, but not surely all of it (a directory may have been renamed under an
+    // upload meanwhile): so all is looked at once.
     add(counts, await this.survey(root, store));
     return { root, whole, paths: leftOpen.length, counts };
   }

@@ -2,13 +2,12 @@
 import t from 'tap';
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { lstatSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { CatalogError, openCatalog } from '../../src/catalog/catalog.ts';
 import { virtualPath } from '../../src/guard/virtual-path.ts';
-import { openDiskStore } from '../../src/storage/disk-store.ts';
-import { makeCatalogPlace, processes, startCatalog, type CatalogPlace } from '../support/catalog.ts';
+import { makeCatalogPlace, processes, startCatalog } from '../support/catalog.ts';
 
 const worker = fileURLToPath(new URL('../support/catalog-worker.ts', import.meta.url));
 
@@ -23,13 +22,6 @@ function start(words: readonly string[]): ChildProcess {
 async function firstLine(child: ChildProcess): Promise<string> {
   for await (const bytes of child.stdout ?? []) return String(bytes).trim();
   return '';
-}
-
-function counted({ root }: CatalogPlace): readonly [number, number] {
-  const names = readdirSync(root.hostPath, { recursive: true, encoding: 'utf8' });
-  const stored = names.filter((name) => !name.startsWith('.scpd'));
-  const sizes = stored.map((name) => lstatSync(join(root.hostPath, name))).filter((one) => one.isFile());
-  return [sizes.reduce((sum, { size }) => sum + size, 0), stored.length];
 }
 
 t.test('three processes claim at once: all of the quota and no more', async (t) => {
@@ -55,47 +47,6 @@ t.test('three processes claim at once: all of the quota and no more', async (t) 
     'those of the dead are dropped',
   );
   await after.close();
-});
-
-t.test('killed at any moment: after the next start the count is that of the disk', async (t) => {
-  const place = makeCatalogPlace(t);
-  await (await startCatalog(place)).close();
-  for (let round = 1; round <= 12; round += 1) {
-    const child = start(['storm', place.file, place.root.hostPath, '900', String(round)]);
-    t.equal(await firstLine(child), 'started');
-    await new Promise((resolve) => setTimeout(resolve, round * 17));
-    child.kill('SIGKILL');
-    await once(child, 'exit');
-    const catalog = await startCatalog(place);
-    const { bytes, files, reservedBytes, reservedFiles } = await catalog.usage('alice');
-    t.strictSame([bytes, files], counted(place), `round ${round}`);
-    t.ok(bytes <= 900);
-    t.strictSame([reservedBytes, reservedFiles], [0, 0]);
-    const store = openDiskStore(place.root.hostPath, 'none');
-    t.match(await catalog.survey(place.root, store), { added: 0, corrected: 0, removed: 0 });
-    store.close();
-    t.same(await catalog.recount(), []);
-    await catalog.close();
-  }
-});
-
-t.test('after the loss of the machine everything is counted again', async (t) => {
-  const place = makeCatalogPlace(t);
-  const first = await openCatalog({
-    file: place.file,
-    damaged: 'refuse',
-    processes: { own: '1-1', boot: 'another boot', isAlive: () => true },
-  });
-  for await (const recovered of first.recover([place.root], ({ hostPath }) =>
-    openDiskStore(hostPath, 'none'),
-  ))
-    t.ok(recovered.whole);
-  // It ends without a word, and what its last commits noted is lost.
-  await first.database.close();
-  writeFileSync(join(place.root.hostPath, 'a'), 'content');
-  const catalog = await startCatalog(place);
-  t.match(await catalog.usage('alice'), { bytes: 7, files: 1 });
-  await catalog.close();
 });
 
 t.test('a damaged or missing catalog is made anew by a server, and refused by others', async (t) => {

@@ -1,0 +1,75 @@
+/**
+ * Goal: a process that is killed at any moment leaves a catalog that is right after the next start. By hand (`make soak`):
+ * once in some seventy kills an entry was still missing, and why is not known yet.
+ */
+import t from 'tap';
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { lstatSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { openDiskStore } from '../../src/storage/disk-store.ts';
+import { makeCatalogPlace, startCatalog, type CatalogPlace } from './catalog.ts';
+
+const worker = fileURLToPath(new URL('./catalog-worker.ts', import.meta.url));
+
+function start(words: readonly string[]): ChildProcess {
+  return spawn(process.execPath, [...process.execArgv, worker, ...words], {
+    stdio: ['pipe', 'pipe', 'inherit'],
+    timeout: 60_000,
+    killSignal: 'SIGKILL',
+  });
+}
+
+async function firstLine(child: ChildProcess): Promise<string> {
+  for await (const bytes of child.stdout ?? []) return String(bytes).trim();
+  return '';
+}
+
+function counted({ root }: CatalogPlace): readonly [number, number] {
+  const names = readdirSync(root.hostPath, { recursive: true, encoding: 'utf8' });
+  const stored = names.filter((name) => !name.startsWith('.scpd'));
+  const sizes = stored.map((name) => lstatSync(join(root.hostPath, name))).filter((one) => one.isFile());
+  return [sizes.reduce((sum, { size }) => sum + size, 0), stored.length];
+}
+
+t.test('killed at any moment: after the next start the count is that of the disk', async (t) => {
+  const place = makeCatalogPlace(t);
+  await (await startCatalog(place)).close();
+  for (let round = 1; round <= 12; round += 1) {
+    const child = start(['storm', place.file, place.root.hostPath, '900', String(round)]);
+    t.equal(await firstLine(child), 'started');
+    await new Promise((resolve) => setTimeout(resolve, round * 17));
+    child.kill('SIGKILL');
+    await once(child, 'exit');
+    const catalog = await startCatalog(place);
+    const { bytes, files, reservedBytes, reservedFiles } = await catalog.usage('alice');
+    t.strictSame([bytes, files], counted(place), `round ${round}`);
+    t.ok(bytes <= 900);
+    t.strictSame([reservedBytes, reservedFiles], [0, 0]);
+    const store = openDiskStore(place.root.hostPath, 'none');
+    t.match(await catalog.survey(place.root, store), { added: 0, corrected: 0, removed: 0 });
+    store.close();
+    t.same(await catalog.recount(), []);
+    await catalog.close();
+  }
+});
+
+t.test('after the loss of the machine everything is counted again', async (t) => {
+  const place = makeCatalogPlace(t);
+  const first = await openCatalog({
+    file: place.file,
+    damaged: 'refuse',
+    processes: { own: '1-1', boot: 'another boot', isAlive: () => true },
+  });
+  for await (const recovered of first.recover([place.root], ({ hostPath }) =>
+    openDiskStore(hostPath, 'none'),
+  ))
+    t.ok(recovered.whole);
+  // It ends without a word, and what its last commits noted is lost.
+  await first.database.close();
+  writeFileSync(join(place.root.hostPath, 'a'), 'content');
+  const catalog = await startCatalog(place);
+  t.match(await catalog.usage('alice'), { bytes: 7, files: 1 });
+  await catalog.close();
+});
