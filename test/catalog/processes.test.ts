@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { CatalogError, openCatalog } from '../../src/catalog/catalog.ts';
 import { virtualPath } from '../../src/guard/virtual-path.ts';
+import { openDiskStore } from '../../src/storage/disk-store.ts';
 import { makeCatalogPlace, processes, startCatalog } from '../support/catalog.ts';
 
 const worker = fileURLToPath(new URL('../support/catalog-worker.ts', import.meta.url));
@@ -47,6 +48,25 @@ t.test('three processes claim at once: all of the quota and no more', async (t) 
     'those of the dead are dropped',
   );
   await after.close();
+});
+
+t.test('after the loss of the machine everything is counted again', async (t) => {
+  const place = makeCatalogPlace(t);
+  const first = await openCatalog({
+    file: place.file,
+    damaged: 'refuse',
+    processes: { own: '1-1', boot: 'another boot', isAlive: () => true },
+  });
+  for await (const recovered of first.recover([place.root], ({ hostPath }) =>
+    openDiskStore(hostPath, 'none'),
+  ))
+    t.ok(recovered.whole);
+  // It ends without a word, and what its last commits noted is lost.
+  await first.database.close();
+  writeFileSync(join(place.root.hostPath, 'a'), 'content');
+  const catalog = await startCatalog(place);
+  t.match(await catalog.usage('alice'), { bytes: 7, files: 1 });
+  await catalog.close();
 });
 
 t.test('a damaged or missing catalog is made anew by a server, and refused by others', async (t) => {

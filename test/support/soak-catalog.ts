@@ -54,22 +54,3 @@ t.test('killed at any moment: after the next start the count is that of the disk
     await catalog.close();
   }
 });
-
-t.test('after the loss of the machine everything is counted again', async (t) => {
-  const place = makeCatalogPlace(t);
-  const first = await openCatalog({
-    file: place.file,
-    damaged: 'refuse',
-    processes: { own: '1-1', boot: 'another boot', isAlive: () => true },
-  });
-  for await (const recovered of first.recover([place.root], ({ hostPath }) =>
-    openDiskStore(hostPath, 'none'),
-  ))
-    t.ok(recovered.whole);
-  // It ends without a word, and what its last commits noted is lost.
-  await first.database.close();
-  writeFileSync(join(place.root.hostPath, 'a'), 'content');
-  const catalog = await startCatalog(place);
-  t.match(await catalog.usage('alice'), { bytes: 7, files: 1 });
-  await catalog.close();
-});
