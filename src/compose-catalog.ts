@@ -12,12 +12,19 @@ import type { User } from './users/user.ts';
 export async function catalogRoots({ users }: Config): Promise<ReadonlyMap<string, CatalogRoot>> {
   const usersOf = new Map<string, string[]>();
   const rootOf = new Map<string, string>();
+  const uncounted = new Set<string>();
   for (const { user } of users) {
     const real = await realPathOf(user.root);
+    if (user.quota?.countsVersions === false) uncounted.add(user.name);
     usersOf.set(real, [...(usersOf.get(real) ?? []), user.name]);
     rootOf.set(user.name, real);
   }
-  const roots = new Map([...usersOf].map(([hostPath, names]) => [hostPath, { hostPath, users: names }]));
+  const roots = new Map(
+    [...usersOf].map(([hostPath, names]) => {
+      const versionsUncounted = names.filter((name) => uncounted.has(name));
+      return [hostPath, { hostPath, users: names, versionsUncounted }];
+    }),
+  );
   return new Map(
     [...rootOf].map(([name, hostPath]) => [name, roots.get(hostPath) ?? { hostPath, users: [name] }]),
   );

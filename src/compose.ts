@@ -5,6 +5,7 @@
 import type { Logger } from 'pino';
 import { v7 as newId } from 'uuid';
 import { auditSshEvents } from './audit/ssh-audit.ts';
+import { sweepVersions } from './compose-versions.ts';
 import { openFileJournal, type FileJournal } from './audit/file-journal.ts';
 import type { SessionFacts } from './audit/record.ts';
 import { SessionJournal } from './audit/session-journal.ts';
@@ -58,12 +59,14 @@ export async function startServer(
       events: auditSshEvents(journal, log),
       log,
     });
+    const stopSweeping = sweepVersions(config, stored, log);
     const addresses = await listenOnAll(server, config.listen);
     log.info({ addresses, nativeCrypto: isNativeCryptoAvailable() }, 'listening');
     return {
       addresses,
       stop: async () => {
         await server.close({ drainSeconds: config.limits.drainSeconds });
+        await stopSweeping();
         await closeStored(stored.catalog, journal);
       },
     };
@@ -83,7 +86,7 @@ async function closeStored(catalog: Catalog | undefined, journal: FileJournal): 
 }
 
 /** Where it is written down what is stored and what was done. */
-interface Stored {
+export interface Stored {
   readonly journal: FileJournal;
   readonly catalog: Catalog;
   /** By the names of their users. */
@@ -133,6 +136,7 @@ function sessionDependencies(
       protocol,
     });
   const ownership = new Ownership();
+  const usersByName = new Map(config.users.map(({ user }) => [user.name, user]));
   return {
     openFiles: async ({ user, ...login }, protocol): Promise<Files> => {
       const root = roots.get(user.name) ?? { hostPath: user.root, users: [user.name] };
@@ -142,6 +146,9 @@ function sessionDependencies(
         store: openDiskStore(user.root, config.durability),
         journal: sessionJournal({ user, ...login }, newId(), protocol),
         ownership,
+        sharing: root.users
+          .filter((name) => name !== user.name)
+          .flatMap((name) => usersByName.get(name) ?? []),
         quota,
       });
     },

@@ -58,6 +58,11 @@ export const errorCatalogue = {
     outcome: 'refused',
     words: 'File is larger than this account may store',
   },
+  RETAINED: {
+    sftp: sftpStatus.PERMISSION_DENIED,
+    outcome: 'refused',
+    words: 'File is retained and can not be removed yet',
+  },
   QUOTA_EXCEEDED: { sftp: sftpStatus.FAILURE, outcome: 'refused', words: 'Quota exceeded' },
   NO_SPACE: { sftp: sftpStatus.FAILURE, outcome: 'failed', words: 'No space left on the server' },
   TOO_MANY_MATCHES: { sftp: sftpStatus.FAILURE, outcome: 'refused', words: 'Argument list too long' },

@@ -87,6 +87,7 @@ export const authorizedKeysBytesMax = mib;
 export const authorizedKeysLinesMax = 10_000;
 
 /** Catalog and quotas. */
+export const versionSweepMs = 60 * 60 * 1000; // how often old versions are looked for: their age is told in days
 export const catalogBusyMsMax = 5 * 1000; // waiting for another process's transaction, each of which takes some ms
 export const catalogPageEntries = 500; // read at once when all entries are gone through
 export const catalogBatchEntries = 50; // looked at on the disk in one transaction: some 2 ms

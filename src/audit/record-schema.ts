@@ -45,6 +45,7 @@ export const recordSchema = {
         'link',
         'hardlink',
         'hash',
+        'prune',
         'exec',
         'subsystem',
         'shell',

@@ -17,6 +17,7 @@ export type Operation =
   | 'link'
   | 'hardlink'
   | 'hash'
+  | 'prune'
   | 'exec'
   | 'subsystem'
   | 'shell'

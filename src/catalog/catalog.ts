@@ -7,6 +7,7 @@
  */
 import type { KnownEntry, Ledger, Quota, Usage } from '../guard/ledger.ts';
 import type { Store } from '../guard/store.ts';
+import { isStoredVersion } from '../guard/version-path.ts';
 import { rootPath, type VirtualPath } from '../guard/virtual-path.ts';
 import { catalogPageEntries } from '../limits.ts';
 import { encodeName } from '../name-bytes.ts';
@@ -15,7 +16,7 @@ import { findEntry, moveEntries, pageOfEntries, sumOfFiles } from './entries.ts'
 import { CatalogLedger, knownEntry } from './ledger.ts';
 import { asPath, pathOf } from './path-bytes.ts';
 import { endReservation } from './reservations.ts';
-import { lookAt, survey, type SurveyCounts } from './survey.ts';
+import { lookAt, survey, type SurveyCounts, type SurveyRequest } from './survey.ts';
 import type { ReservationRow, Writer } from './tables.ts';
 import { recount, usageOf, type Amount } from './usage.ts';
 
@@ -39,6 +40,8 @@ export interface CatalogRoot {
   /** Host path without links. */
   readonly hostPath: string;
   readonly users: readonly string[];
+  /** Those whose old versions do not count. */
+  readonly versionsUncounted?: readonly string[];
 }
 
 /** What `recover` has done in one root. */
@@ -169,7 +172,7 @@ export class SqliteCatalog implements Catalog {
   async survey(root: CatalogRoot, store: Store): Promise<SurveyCounts> {
     const rootId = await this.rootId(root);
     const spot = { rootId, path: rootPath };
-    const counts = await survey({ database: this.database, store, spot, owner: ownerIn(root) });
+    const counts = await survey({ database: this.database, store, spot, ...foundIn(root) });
     await this.database.write(async (writer) => {
       await writer
         .updateTable('roots')
@@ -251,7 +254,6 @@ export class SqliteCatalog implements Catalog {
     if (whole) return { root, whole, paths: 1, counts: await this.survey(root, store) };
     if (gone.length === 0) return undefined;
     const counts: SurveyCounts = { entries: 0, added: 0, corrected: 0, removed: 0 };
-    const owner = ownerIn(root);
     for (const row of leftOpen) {
       await finishRename(this.database, store, row);
       for (const path of pathsOf(row)) {
@@ -259,7 +261,8 @@ export class SqliteCatalog implements Catalog {
           database: this.database,
           store,
           spot: { rootId, path },
-          owner: row.claimed_files > 0 ? row.user : owner,
+          ...foundIn(root),
+          ...(row.claimed_files > 0 ? { owner: row.user } : {}),
         });
         add(counts, found);
       }
@@ -292,6 +295,16 @@ function add(counts: SurveyCounts, found: SurveyCounts): void {
 /** Whom it belongs to what nobody is known to have stored: the only user there is, or nobody. */
 export function ownerIn({ users }: CatalogRoot): string | null {
   return users.length === 1 ? (users[0] ?? null) : null;
+}
+
+function foundIn(root: CatalogRoot): Pick<SurveyRequest, 'owner' | 'counts'> {
+  return { owner: ownerIn(root), counts: (path) => countsAt(root, path) };
+}
+
+/** Whether what is found at a path counts, in the column's words. */
+export function countsAt(root: CatalogRoot, path: VirtualPath): 0 | 1 {
+  const owner = ownerIn(root);
+  return owner !== null && isStoredVersion(path) && root.versionsUncounted?.includes(owner) === true ? 0 : 1;
 }
 
 /** A rename that was made and not noted: what is known of the old name is known of the new one. */

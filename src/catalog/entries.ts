@@ -66,15 +66,40 @@ export async function putEntry(
   entry: Omit<NewEntry, 'root_id' | 'path'>,
 ): Promise<void> {
   const old = await findEntry(writer, spot);
-  const row = { ...entry, root_id: spot.rootId, path: asBytes(spot.path) };
+  const columns = { ...entry, counts: entry.counts ?? 1 };
   await writer
     .insertInto('entries')
-    .values(row)
-    .onConflict((conflict) => conflict.columns(['root_id', 'path']).doUpdateSet(entry))
+    .values({ ...columns, root_id: spot.rootId, path: asBytes(spot.path) })
+    .onConflict((conflict) => conflict.columns(['root_id', 'path']).doUpdateSet(columns))
     .execute();
-  if (old !== undefined) await charge(writer, old.user, { bytes: -old.bytes, files: -1 });
-  await charge(writer, entry.user ?? null, { bytes: entry.bytes, files: 1 });
+  if (old?.counts === 1) await charge(writer, old.user, { bytes: -old.bytes, files: -1 });
+  if (columns.counts === 1) await charge(writer, entry.user ?? null, { bytes: entry.bytes, files: 1 });
   await rebalance(writer, spot);
+}
+
+/** When the newest entry was stored, ISO 8601. */
+export async function latestStoredAt(reader: Reader): Promise<string | undefined> {
+  const row = await reader
+    .selectFrom('entries')
+    .select((builder) => builder.fn.max('stored_at').as('latest'))
+    .executeTakeFirst();
+  return row?.latest ?? undefined;
+}
+
+/** Adds what is known of a version's content where nothing is. */
+export async function setVersionContent(
+  writer: Writer,
+  { rootId, path }: Spot,
+  { inode, ...content }: Pick<EntryRow, 'inode' | 'sha256' | 'verdict'>,
+): Promise<void> {
+  await writer
+    .updateTable('entries')
+    .set(content)
+    .where('root_id', '=', rootId)
+    .where(sql<SqlBool>`${inside('path', path)}`)
+    .where('inode', '=', inode)
+    .where('sha256', 'is', null)
+    .execute();
 }
 
 /** Takes out the entry at a path and all below it. */
@@ -134,6 +159,7 @@ async function refund(writer: Writer, rootId: number, which: Condition): Promise
       builder.fn.countAll<number>().as('files'),
     ])
     .where('root_id', '=', rootId)
+    .where('counts', '=', 1)
     .where(which)
     .groupBy('user')
     .execute();

@@ -13,13 +13,23 @@ import {
   type KnownEntry,
   type Ledger,
   type Look,
+  type Moved,
   type Quota,
   type Usage,
 } from '../guard/ledger.ts';
-import type { StoredAttributes } from '../guard/store.ts';
+import type { KeptVersion, StoredAttributes } from '../guard/store.ts';
+import { versionDirectory } from '../guard/version-path.ts';
 import { childPath, parentPath, type VirtualPath } from '../guard/virtual-path.ts';
 import type { Database } from './database.ts';
-import { findEntry, moveEntries, putEntry, removeEntries, type Spot } from './entries.ts';
+import {
+  findEntry,
+  latestStoredAt,
+  moveEntries,
+  putEntry,
+  removeEntries,
+  setVersionContent,
+  type Spot,
+} from './entries.ts';
 import { asPath, pathOf } from './path-bytes.ts';
 import { addReservation, endReservation, resizeReservation } from './reservations.ts';
 import type { EntryRow, NewEntry, ReservationRow, Writer } from './tables.ts';
@@ -41,7 +51,8 @@ export class CatalogLedger implements Ledger {
     this.#facts = facts;
   }
 
-  async claim({ path, target, bytes, creates, apart = false }: ClaimRequest): Promise<Claim | undefined> {
+  async claim(request: ClaimRequest): Promise<Claim | undefined> {
+    const { path, target, bytes, creates, apart = false } = request;
     const { database, process, rootId, user, quota } = this.#facts;
     const id = newId();
     const reservation = {
@@ -55,7 +66,9 @@ export class CatalogLedger implements Ledger {
       claimed: { bytes, files: creates ? 1 : 0 },
     };
     const isGranted = await database.write((writer) => addReservation(writer, reservation, quota));
-    return isGranted ? new CatalogClaim(id, this.#facts) : undefined;
+    return isGranted
+      ? new CatalogClaim(id, { ...this.#facts, retained: request.retained === true })
+      : undefined;
   }
 
   async usage(): Promise<Usage> {
@@ -70,9 +83,9 @@ export class CatalogLedger implements Ledger {
 
 class CatalogClaim implements Claim {
   readonly #id: string;
-  readonly #facts: LedgerFacts;
+  readonly #facts: LedgerFacts & { readonly retained: boolean };
 
-  constructor(id: string, facts: LedgerFacts) {
+  constructor(id: string, facts: LedgerFacts & { readonly retained: boolean }) {
     this.#id = id;
     this.#facts = facts;
   }
@@ -84,22 +97,28 @@ class CatalogClaim implements Claim {
 
   async made(look: Look, content?: Content): Promise<void> {
     await this.#end(async (writer, spot) => {
-      const found = look();
-      if (found === undefined || (content !== undefined && content.inode !== found.inode)) return;
       const place = content?.name === undefined ? spot : sibling(spot, content.name);
+      await this.#keep(writer, place, content?.kept);
+      const found = look();
+      if (found === undefined) return;
+      if (content !== undefined && content.inode !== found.inode) {
+        await noteContentOfVersion(writer, place, content);
+        return;
+      }
       await putEntry(writer, place, {
         ...columnsOf(found),
         user: this.#facts.user,
         sha256: content?.sha256 ?? null,
         verdict: content?.verdict ?? null,
         upload_id: content === undefined ? null : this.#id,
-        stored_at: new Date().toISOString(),
+        stored_at: await this.#storedAt(writer),
       });
     });
   }
 
-  async removed(look: Look): Promise<void> {
+  async removed(look: Look, kept?: KeptVersion): Promise<void> {
     await this.#end(async (writer, spot) => {
+      await this.#keep(writer, spot, kept);
       if (look() === undefined) await removeEntries(writer, spot);
     });
   }
@@ -116,10 +135,11 @@ class CatalogClaim implements Claim {
     });
   }
 
-  async moved(look: Look, movedTo?: VirtualPath): Promise<void> {
+  async moved(look: Look, moved?: Moved): Promise<void> {
     await this.#end(async (writer, from, { target }) => {
       if (target === null) throw new TypeError('a claim without a target');
-      const to = { rootId: from.rootId, path: movedTo ?? asPath(target) };
+      const to = { rootId: from.rootId, path: moved?.to ?? asPath(target) };
+      await this.#keep(writer, to, moved?.kept);
       if ((await findEntry(writer, from)) === undefined) await removeStale(writer, to, look());
       else await moveEntries(writer, from, to.path);
     });
@@ -127,6 +147,33 @@ class CatalogClaim implements Claim {
 
   async release(): Promise<void> {
     await this.#end(async () => undefined);
+  }
+
+  /** A retention that began when the clock was set back would end when it is right again. */
+  async #storedAt(writer: Writer): Promise<string> {
+    const now = new Date().toISOString();
+    const latest = this.#facts.retained ? await latestStoredAt(writer) : undefined;
+    return latest !== undefined && latest > now ? latest : now;
+  }
+
+  /** What stood at a path is a version now: it is what it was, under another name. */
+  async #keep(writer: Writer, spot: Spot, kept: KeptVersion | undefined): Promise<void> {
+    if (kept === undefined) return;
+    const old = await findEntry(writer, spot);
+    const isKnown = old !== undefined && isCurrent(knownEntry(old), kept.attributes);
+    await putEntry(
+      writer,
+      { rootId: spot.rootId, path: kept.path },
+      {
+        ...columnsOf(kept.attributes),
+        user: old?.user ?? this.#facts.user,
+        sha256: isKnown ? old.sha256 : null,
+        verdict: isKnown ? old.verdict : null,
+        upload_id: isKnown ? old.upload_id : null,
+        stored_at: isKnown ? old.stored_at : new Date().toISOString(),
+        counts: this.#facts.quota.countsVersions === false ? 0 : 1,
+      },
+    );
   }
 
   async #end(note: (writer: Writer, spot: Spot, row: ReservationRow) => Promise<void>): Promise<void> {
@@ -144,6 +191,12 @@ function sibling({ rootId, path }: Spot, name: string): Spot {
   return { rootId, path: childPath(parentPath(path), name) };
 }
 
+/** Another one has the name already, and has made a version of what this one stored: its hash is known only here. */
+async function noteContentOfVersion(writer: Writer, { rootId, path }: Spot, content: Content): Promise<void> {
+  const { inode, sha256, verdict } = content;
+  await setVersionContent(writer, { rootId, path: versionDirectory(path) }, { inode, sha256, verdict });
+}
+
 /** A row in the guard's words. */
 export function knownEntry(row: EntryRow): KnownEntry {
   return {
@@ -154,6 +207,7 @@ export function knownEntry(row: EntryRow): KnownEntry {
     user: row.user,
     sha256: row.sha256,
     verdict: row.verdict,
+    storedAt: row.stored_at,
   };
 }
 

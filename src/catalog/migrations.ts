@@ -86,6 +86,15 @@ const steps: readonly Step[] = [
       .execute();
     await schema.createIndex('uploads_path').on('uploads').columns(['root_id', 'path']).execute();
   },
+  // Old versions are entries like all others, so that they are verified, found again and counted alike.
+  async (schema) => {
+    await schema.dropTable('versions').execute();
+    await schema
+      .alterTable('entries')
+      .addColumn('counts', 'integer', (column) => column.notNull().defaultTo(1))
+      .execute();
+    await schema.createIndex('entries_stored_at').on('entries').column('stored_at').execute();
+  },
 ];
 
 /** Brings the structure up to date, in the caller's transaction. Throws an Error if a newer scpd has made it. */

@@ -7,13 +7,14 @@ import { sql } from 'kysely';
 import type { AuditRecord } from '../audit/record.ts';
 import { ScpdError, type ErrorCode } from '../errors.ts';
 import type { Store } from '../guard/store.ts';
+import { isStoredVersion, originalOf, shownVersionPath } from '../guard/version-path.ts';
 import { rootPath, type VirtualPath } from '../guard/virtual-path.ts';
 import { auditTextMax } from '../limits.ts';
 import { printable } from '../name-bytes.ts';
-import { ownerIn, type CatalogRoot, type SqliteCatalog } from './catalog.ts';
+import { countsAt, ownerIn, type CatalogRoot, type SqliteCatalog } from './catalog.ts';
 import { findEntry, putEntry } from './entries.ts';
 import { columnsOf } from './ledger.ts';
-import { lookAt, walkStore, type Surveyed } from './survey.ts';
+import { lookAt, walkStored, type Surveyed } from './survey.ts';
 import type { EntryRow, Writer } from './tables.ts';
 import { hashedFile } from './verify.ts';
 
@@ -79,7 +80,7 @@ export async function rebuild(request: RebuildRequest): Promise<RebuildCounts> {
   const { catalog, root, store, below, progress } = request;
   if (below === rootPath) await catalog.survey(root, store);
   const counts: RebuildCounts = { files: 0, received: 0 };
-  for await (const entry of walkStore(store, below)) {
+  for await (const entry of walkStored(store, below)) {
     if (entry.attributes.kind !== 'file') continue;
     counts.files += 1;
     if (await tryFile(request, entry)) counts.received += 1;
@@ -111,12 +112,22 @@ async function rebuildFile(
     if (now?.inode !== found.inode || now.sizeBytes !== found.sizeBytes) return false;
     const spot = { rootId, path };
     const old = await findEntry(writer, spot);
-    const received = await findReceived(writer, sha256, { path, users: root.users });
+    // A version came as the file that it was.
+    const sentAs = isStoredVersion(path) ? originalOf(shownVersionPath(path)) : path;
+    const received = await findReceived(writer, sha256, { path: sentAs, users: root.users });
     const isSame = old !== undefined && old.inode === now.inode && old.sha256 === sha256;
     const { user, verdict, upload_id, stored_at } = isSame
       ? old
       : factsFrom(received, old?.user ?? ownerIn(root));
-    await putEntry(writer, spot, { ...columnsOf(now), sha256, user, verdict, upload_id, stored_at });
+    const facts = {
+      sha256,
+      user,
+      verdict,
+      upload_id,
+      stored_at,
+      counts: old?.counts ?? countsAt(root, path),
+    };
+    await putEntry(writer, spot, { ...columnsOf(now), ...facts });
     return received !== undefined;
   });
 }

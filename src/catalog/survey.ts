@@ -6,6 +6,7 @@
 import { isCurrent } from '../guard/ledger.ts';
 import type { Listing } from '../guard/files.ts';
 import type { Store, StoredAttributes } from '../guard/store.ts';
+import { isStoredVersion, versionDirectory } from '../guard/version-path.ts';
 import { childPath, type VirtualPath } from '../guard/virtual-path.ts';
 import { errorCode, type ErrorCode } from '../errors.ts';
 import { catalogBatchEntries, catalogPageEntries } from '../limits.ts';
@@ -33,6 +34,8 @@ export interface SurveyRequest {
   readonly spot: Spot;
   /** Whom an entry belongs to that nobody is known to have stored. */
   readonly owner: string | null;
+  /** Whether it counts. */
+  readonly counts: (path: VirtualPath) => 0 | 1;
 }
 
 /** What a walk meets when a part of the path is not there any more, or is something else by now. */
@@ -80,7 +83,7 @@ export async function survey(request: SurveyRequest): Promise<SurveyCounts> {
   const counts: SurveyCounts = { entries: 0, added: 0, corrected: 0, removed: 0 };
   await checkKnown(request, counts);
   let batch: VirtualPath[] = [];
-  for await (const { path } of walkStore(request.store, request.spot.path, { skipClosed: true })) {
+  for await (const { path } of walkStored(request.store, request.spot.path, { skipClosed: true })) {
     batch.push(path);
     counts.entries += 1;
     if (batch.length < catalogBatchEntries) continue;
@@ -89,6 +92,18 @@ export async function survey(request: SurveyRequest): Promise<SurveyCounts> {
   }
   await noteFound(request, batch, counts);
   return counts;
+}
+
+/** Everything below a path, and the versions of all that is or was there. Of these, files only. */
+export async function* walkStored(
+  store: Store,
+  path: VirtualPath,
+  options: WalkOptions = {},
+): AsyncGenerator<Surveyed> {
+  yield* walkStore(store, path, options);
+  if (isStoredVersion(path)) return;
+  for await (const version of walkStore(store, versionDirectory(path), options))
+    if (version.attributes.kind === 'file') yield version;
 }
 
 async function* walkDirectory(
@@ -187,7 +202,7 @@ async function lookOrKeep(store: Store, path: VirtualPath): Promise<StoredAttrib
 
 /** Disk → known: what nobody knows of is added. */
 async function noteFound(
-  { database, store, spot, owner }: SurveyRequest,
+  { database, store, spot, owner, counts: countsAt }: SurveyRequest,
   paths: readonly VirtualPath[],
   counts: SurveyCounts,
 ): Promise<void> {
@@ -209,6 +224,7 @@ async function noteFound(
           verdict: null,
           upload_id: null,
           stored_at: new Date().toISOString(),
+          counts: countsAt(path),
         },
       );
       added += 1;

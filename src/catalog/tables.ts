@@ -30,6 +30,8 @@ interface EntriesTable {
   upload_id: string | null;
   /** ISO 8601; when it was received or found. */
   stored_at: string;
+  /** 0: an old version that does not count in its user's usage. */
+  counts: Generated<number>;
 }
 
 /** Committed sums of `entries` and live sums of `reservations`, kept in the same transactions. */
@@ -65,19 +67,6 @@ interface ProcessesTable {
   boot: string;
 }
 
-interface VersionsTable {
-  root_id: number;
-  path: Bytes;
-  /** ISO 8601; when it was replaced or deleted. */
-  taken_at: string;
-  user: string | null;
-  bytes: number;
-  sha256: string | null;
-  verdict: Exclude<Verdict, 'aborted'> | null;
-  /** ISO 8601; null: as long as count and age allow. */
-  retain_until: string | null;
-}
-
 interface UploadsTable {
   id: string;
   root_id: number;
@@ -95,7 +84,6 @@ export interface Tables {
   usage: UsageTable;
   reservations: ReservationsTable;
   processes: ProcessesTable;
-  versions: VersionsTable;
   uploads: UploadsTable;
 }
 

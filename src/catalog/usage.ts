@@ -97,6 +97,7 @@ export async function recount(
       builder.fn.countAll<number>().as('files'),
     ])
     .where('user', 'is not', null)
+    .where('counts', '=', 1)
     .groupBy('user')
     .execute();
   const reserved = await writer

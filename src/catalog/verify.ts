@@ -6,9 +6,10 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { errorCode, type ErrorCode } from '../errors.ts';
 import { hashOf } from '../guard/hash.ts';
 import type { Store, StoredAttributes } from '../guard/store.ts';
+import { isStoredVersion, versionDirectory } from '../guard/version-path.ts';
 import type { VirtualPath } from '../guard/virtual-path.ts';
 import type { Catalog, CatalogEntry, CatalogRoot } from './catalog.ts';
-import { lookAt, walkStore } from './survey.ts';
+import { lookAt, walkStored } from './survey.ts';
 
 /**
  * `missing`: known, and not on the disk. `changed`: another content than was received. `unknown`: on the disk, and
@@ -40,18 +41,25 @@ const lookAgainMs = 50;
 /** Everything that is wrong with the files at and below a path. */
 export async function* verifyStored(verification: Verification): AsyncGenerator<Finding> {
   const { catalog, root, store, below, progress } = verification;
-  for await (const { path, kind } of catalog.entries(root, below)) {
-    if (kind !== 'file') continue;
-    const finding = await settled(verification, path);
-    progress({ files: 1, bytes: 0 });
-    if (finding !== undefined) yield finding;
+  for (const part of partsOf(below)) {
+    for await (const { path, kind } of catalog.entries(root, part)) {
+      if (kind !== 'file') continue;
+      const finding = await settled(verification, path);
+      progress({ files: 1, bytes: 0 });
+      if (finding !== undefined) yield finding;
+    }
   }
-  for await (const { path, attributes } of walkStore(store, below)) {
+  for await (const { path, attributes } of walkStored(store, below)) {
     if (attributes.kind !== 'file' || (await catalog.entryAt(root, path)) !== undefined) continue;
     const finding = await settled(verification, path);
     progress({ files: 1, bytes: 0 });
     if (finding !== undefined) yield finding;
   }
+}
+
+/** Where the entries at and below a path are, those of old versions included. */
+export function partsOf(below: VirtualPath): readonly VirtualPath[] {
+  return below === '/' || isStoredVersion(below) ? [below] : [below, versionDirectory(below)];
 }
 
 /** What is wrong with a path when nobody is changing it. */

@@ -91,6 +91,7 @@ function refusalOf(user: User, address: string | undefined): Refusal | undefined
 
 const reasonWords: Readonly<Record<Reason, string>> = {
   reserved: 'the name .scpd is reserved for scpd itself; no rule can allow it',
+  version: 'old versions of files can only be looked at',
   root: 'the root can be looked at by everybody, and never removed, renamed or replaced',
   'rule-directory': 'the directory that a rule is about may be looked at',
   allowed: 'the rule allows it',

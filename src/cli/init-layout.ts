@@ -79,7 +79,7 @@ ${limitLines().join('\n')}
     "${demoUser}": {
       "root": "../var/${demoUser}",
       "authorizedKeys": "../keys/users/${demoUser}",
-      // "full", "read-only", "append-only" or "drop-box"
+      // "full", "backup", "read-only", "append-only" or "drop-box"
       "preset": "full",
       // "fileSizeMax": "1TiB",
     },

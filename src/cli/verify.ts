@@ -8,12 +8,13 @@ import { createInterface } from 'node:readline';
 import { journalFileName } from '../audit/file-journal.ts';
 import { CatalogError, type CatalogRoot, type SqliteCatalog } from '../catalog/catalog.ts';
 import { loadJournal, rebuild } from '../catalog/rebuild.ts';
-import { verifyStored, type Finding } from '../catalog/verify.ts';
+import { partsOf, verifyStored, type Finding } from '../catalog/verify.ts';
 import { catalogRoots, openConfiguredCatalog } from '../compose-catalog.ts';
 import type { Config } from '../config/config.ts';
 import { shownFile } from '../config/host-files.ts';
 import { didYouMean } from '../config/suggest.ts';
 import { ScpdError } from '../errors.ts';
+import { isVersionPath, shownVersionPath, storedVersionPath } from '../guard/version-path.ts';
 import { rootPath, virtualPath, type VirtualPath } from '../guard/virtual-path.ts';
 import { printable } from '../name-bytes.ts';
 import { openDiskStore } from '../storage/disk-store.ts';
@@ -128,12 +129,13 @@ async function verifyAll({ catalog, roots, below, print }: Task): Promise<ExitCo
 }
 
 function findingLine(root: CatalogRoot, finding: Finding): Line {
-  const where = `${root.users.map((user) => printable(user)).join(',')}:${printable(finding.path, 4096)}`;
+  const path = printable(shownVersionPath(finding.path), 4096);
+  const where = `${root.users.map((user) => printable(user)).join(',')}:${path}`;
   const json = {
     root: printable(root.hostPath, 4096),
     users: root.users,
     ...finding,
-    path: printable(finding.path, 4096),
+    path,
   };
   const text = `${finding.kind.padEnd(11)}${where}`;
   if (finding.kind === 'unreadable') return { text: `${text} (${finding.error})`, json };
@@ -207,7 +209,9 @@ async function progressOf(
   roots: readonly CatalogRoot[],
   below: VirtualPath,
 ): Promise<Progress> {
-  const sums = await Promise.all(roots.map((root) => catalog.filesBelow(root, below)));
+  const sums = await Promise.all(
+    roots.flatMap((root) => partsOf(below).map((part) => catalog.filesBelow(root, part))),
+  );
   return new Progress({
     files: sums.reduce((sum, { files }) => sum + files, 0),
     bytes: sums.reduce((sum, { bytes }) => sum + bytes, 0),
@@ -245,7 +249,8 @@ async function rootsOf(name: string, config: Config): Promise<readonly CatalogRo
 
 function pathOf(text: string): VirtualPath {
   try {
-    return virtualPath(text);
+    const path = virtualPath(text);
+    return isVersionPath(path) ? storedVersionPath(path) : path;
   } catch (error) {
     if (error instanceof ScpdError) throw new UsageError(`PATH: ${error.message}`, { cause: error });
     throw error;

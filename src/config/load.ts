@@ -44,7 +44,11 @@ interface ValidUser extends ValidRights {
   readonly root: string;
   readonly authorizedKeys: string;
   readonly fileSizeMax: string | number;
-  readonly quota?: { readonly bytes?: string | number; readonly files?: number };
+  readonly quota?: {
+    readonly bytes?: string | number;
+    readonly files?: number;
+    readonly versions: boolean;
+  };
 }
 
 /**
@@ -225,11 +229,12 @@ function buildConfig(document: ConfigDocument, path: string, hostKeys: readonly 
   };
 }
 
-function buildQuota({ bytes, files }: NonNullable<ValidUser['quota']>): NonNullable<User['quota']> {
+function buildQuota({ bytes, files, versions }: NonNullable<ValidUser['quota']>): NonNullable<User['quota']> {
   const bytesMax = bytes === undefined ? undefined : parseSizeBytes(bytes);
   return {
     ...(bytesMax === undefined ? {} : { bytesMax }),
     ...(files === undefined ? {} : { filesMax: files }),
+    countsVersions: versions,
   };
 }
 

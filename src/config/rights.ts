@@ -3,12 +3,13 @@
  * together. A user's rules come first, its preset is the last of them, and those of its roles follow.
  */
 import { GlobError, namePattern, PathPattern } from '../guard/glob.ts';
-import type { NameFilter, OnConflict, Preset, Rule, Verb } from '../users/rule.ts';
+import type { NameFilter, OnConflict, Preset, Rule, Verb, VersionPolicy } from '../users/rule.ts';
 import { parseDays, parseMinute, type TimeWindow } from '../users/time-window.ts';
 import type { User } from '../users/user.ts';
 import { quoted, shownPath, type ConfigDocument, type KeyPath } from './document.ts';
 import type { Findings } from './findings.ts';
 import type { SoundValues } from './load.ts';
+import { parseDurationMs } from './duration.ts';
 import { parseSizeBytes } from './size.ts';
 import { didYouMean } from './suggest.ts';
 
@@ -21,6 +22,13 @@ interface ValidRule {
   readonly names?: NameFilter;
   readonly fileSizeMax?: string | number;
   readonly onConflict?: OnConflict;
+  readonly versions?: ValidVersions;
+  readonly retain?: string;
+}
+
+export interface ValidVersions {
+  readonly keep: number;
+  readonly days: number;
 }
 
 interface ValidWindow {
@@ -42,6 +50,8 @@ export interface ValidRights extends ValidRole {
   readonly roles?: readonly string[];
   readonly ownershipMinutes: number;
   readonly onConflict: OnConflict;
+  readonly versions?: ValidVersions;
+  readonly retain?: string;
 }
 
 /** Adds what is wrong with rules and with the names of roles. */
@@ -54,7 +64,7 @@ export function checkRights(reader: SoundValues, findings: Findings): void {
     const keys = reader.keys(user);
     if (reader.isObject(user) && !['preset', 'rules', 'roles'].some((key) => keys.includes(key))) {
       const words =
-        'expected one of "full", "read-only", "append-only", "drop-box" (or rules, or roles), got nothing';
+        'expected one of "full", "backup", "read-only", "append-only", "drop-box" (or rules, or roles), got nothing';
       findings.add([...user, 'preset'], words);
     }
     for (const path of reader.items([...user, 'roles'])) {
@@ -145,6 +155,7 @@ export function buildRights(
     ...(preset === undefined ? {} : { preset }),
     rules: [...listed(own), ...presetRule, ...roles.flatMap(listed)],
     onConflict,
+    ...buildKeeping(settings),
     ownershipMs: ownershipMinutes * 60 * 1000,
     networks: all.flatMap(({ networks }) => (networks === undefined ? [] : [[...networks]])),
     hours: all.flatMap(({ hours }) => (hours === undefined ? [] : [hours.map(buildWindow)])),
@@ -162,6 +173,19 @@ function buildRule(rule: ValidRule, placed: Pick<Rule, 'place' | 'key'>): Rule {
     ...(names === undefined ? {} : { names: { ...names } }),
     ...(fileSizeMax === undefined ? {} : { fileBytesMax: parseSizeBytes(fileSizeMax) ?? 0 }),
     ...(onConflict === undefined ? {} : { onConflict }),
+    ...buildKeeping(rule),
+  };
+}
+
+/** What users and rules say alike of files that are replaced or removed. */
+function buildKeeping({ versions, retain }: Pick<ValidRule, 'versions' | 'retain'>): {
+  versions?: VersionPolicy;
+  retainMs?: number;
+} {
+  const dayMs = 24 * 60 * 60 * 1000;
+  return {
+    ...(versions && { versions: { versionsMax: versions.keep, ageMsMax: versions.days * dayMs } }),
+    ...(retain !== undefined && { retainMs: parseDurationMs(retain) ?? 0 }), // the schema has seen to its form
   };
 }
 

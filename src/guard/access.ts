@@ -4,11 +4,12 @@
  * configuration (what the user made itself), and what a client is told of a no.
  */
 import { ScpdError, errorCode, type ErrorCode } from '../errors.ts';
-import type { OnConflict, Verb } from '../users/rule.ts';
+import type { OnConflict, Verb, VersionPolicy } from '../users/rule.ts';
 import type { User } from '../users/user.ts';
 import { Ownership, type Named, type OwnPaths } from './ownership.ts';
-import { decide, mayMoveTree, ruleFor, rulesOf, type CompiledRule } from './rules.ts';
-import type { VirtualPath } from './virtual-path.ts';
+import { decide, hasVersions, mayMoveTree, ruleFor, rulesOf, type CompiledRule } from './rules.ts';
+import { isVersionPath, originalOf, storedVersionPath } from './version-path.ts';
+import { componentsOf, reservedName, type VirtualPath } from './virtual-path.ts';
 
 export type { Verb } from '../users/rule.ts';
 
@@ -26,12 +27,18 @@ const blindAnswers: Partial<Record<ErrorCode, ErrorCode>> = {
 export class Access {
   readonly #user: User;
   readonly #rules: readonly CompiledRule[];
+  /** The rules of each user of the root. */
+  readonly #allRules: readonly (readonly CompiledRule[])[];
   readonly #own: OwnPaths;
 
-  /** @param ownership what is known of earlier sessions; without it each session begins with nothing */
-  constructor(user: User, ownership: Ownership = new Ownership()) {
+  /**
+   * @param ownership what is known of earlier sessions; without it each session begins with nothing
+   * @param sharing the other users of the same root: what is to be kept for one of them, no other may take away
+   */
+  constructor(user: User, ownership: Ownership = new Ownership(), sharing: readonly User[] = []) {
     this.#user = user;
     this.#rules = rulesOf(user);
+    this.#allRules = [this.#rules, ...sharing.map(rulesOf)];
     this.#own = ownership.open({ userName: user.name, root: user.root, windowMs: user.ownershipMs ?? 0 });
   }
 
@@ -40,6 +47,15 @@ export class Access {
     const verbs = typeof verb === 'string' ? [verb] : verb;
     if (!verbs.some((one) => this.allows(one, path)))
       throw new ScpdError('PERMISSION_DENIED', `${verbs.join(' or ')} ${path}`);
+  }
+
+  /**
+   * Asks again about where a path has led, if that is elsewhere. `actual` leads to our own area only for what may be looked
+   * at there; a link never does.
+   */
+  checkPlace(verbs: readonly Verb[], path: VirtualPath, place: VirtualPath): void {
+    const isArea = componentsOf(place)[0] === reservedName && place === this.actual(path);
+    if (place !== path && !isArea) this.check(verbs, place);
   }
 
   allows(verb: Verb, path: VirtualPath): boolean {
@@ -68,6 +84,22 @@ export class Access {
     return Math.min(this.#user.fileBytesMax, ...limits);
   }
 
+  /** How long what is replaced or removed at a path stays as a version; undefined: not at all. */
+  versions(path: VirtualPath): VersionPolicy | undefined {
+    const policies = this.#everyRule(path).flatMap(({ versions }) => versions ?? []);
+    if (policies.length === 0) return undefined;
+    return {
+      versionsMax: Math.max(...policies.map(({ versionsMax }) => versionsMax)),
+      ageMsMax: Math.max(...policies.map(({ ageMsMax }) => ageMsMax)),
+    };
+  }
+
+  /** How long after it was stored a file at a path can't be removed. */
+  retainMs(path: VirtualPath): number | undefined {
+    const times = this.#everyRule(path).flatMap(({ retainMs }) => retainMs ?? []);
+    return times.length === 0 ? undefined : Math.max(...times);
+  }
+
   /** What becomes of a new file whose name is taken by what is not the user's own. */
   onConflict(path: VirtualPath): OnConflict {
     return ruleFor(this.#rules, path)?.facts.onConflict ?? this.#user.onConflict ?? 'refuse';
@@ -90,16 +122,16 @@ export class Access {
 
   /** Whether all that is in a directory that may be listed may also be looked at. */
   isOpenBelow(directory: VirtualPath): boolean {
+    const asked = this.#showsVersions(directory) ? originalOf(directory) : directory;
     const deciding = this.#rules.find(
-      (rule) =>
-        rule.path.mayMatchBelow(directory) && (!rule.all.has('stat') || rule.path.coversBelow(directory)),
+      ({ path, all }) => path.mayMatchBelow(asked) && (!all.has('stat') || path.coversBelow(asked)),
     );
     return deciding?.all.has('stat') === true;
   }
 
-  /** Where what the client calls `path` is: its own upload may have been stored under another name. */
+  /** Where what the client calls `path` is: its own upload under another name, or an old version. */
   actual(path: VirtualPath): VirtualPath {
-    return this.#own.actual(path);
+    return this.#showsVersions(path) ? storedVersionPath(path) : this.#own.actual(path);
   }
 
   isOwn(path: VirtualPath): boolean {
@@ -117,6 +149,15 @@ export class Access {
 
   moved(from: Named, to: Named, options: { readonly isDirectory: boolean }): void {
     this.#own.move(from, to, options);
+  }
+
+  /** The rules that decide about a path, of whoever shares the root. */
+  #everyRule(path: VirtualPath): readonly CompiledRule[] {
+    return this.#allRules.flatMap((rules) => ruleFor(rules, path) ?? []);
+  }
+
+  #showsVersions(path: VirtualPath): boolean {
+    return isVersionPath(path) && hasVersions(this.#rules);
   }
 
   /** The session is over. */

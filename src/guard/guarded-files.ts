@@ -26,6 +26,8 @@ import { noQuota, type QuotaKeeper } from './quota.ts';
 import type { Place, Store } from './store.ts';
 import { GuardedDownload, GuardedUpload, type Transfer } from './transfers.ts';
 import { childPath, parentPath, type VirtualPath } from './virtual-path.ts';
+import { isStoredVersion } from './version-path.ts';
+import { Versions } from './versions.ts';
 import { VisibleListing } from './visible-listing.ts';
 
 export interface GuardedFilesOptions {
@@ -34,6 +36,8 @@ export interface GuardedFilesOptions {
   readonly journal: SessionJournal;
   /** What is known of earlier sessions of the same server; without it, each session begins with nothing of its own. */
   readonly ownership?: Ownership;
+  /** The other users of the same root. */
+  readonly sharing?: readonly User[];
   /** What the user may store in all. Without it, as much as there is room for. */
   readonly quota?: QuotaKeeper;
 }
@@ -47,14 +51,16 @@ class GuardedFiles implements Files {
   readonly #journal: SessionJournal;
   readonly #access: Access;
   readonly #quota: QuotaKeeper;
+  readonly #versions: Versions;
   readonly #open = new Set<Transfer>();
   #closed = false;
 
-  constructor({ user, store, journal, ownership, quota = noQuota }: GuardedFilesOptions) {
+  constructor({ user, store, journal, ownership, sharing, quota = noQuota }: GuardedFilesOptions) {
     this.#quota = quota;
     this.#store = store;
     this.#journal = journal;
-    this.#access = new Access(user, ownership);
+    this.#access = new Access(user, ownership, sharing);
+    this.#versions = new Versions({ rules: this.#access, store, quota, journal });
   }
 
   mayEver(verb: Verb): boolean {
@@ -71,7 +77,7 @@ class GuardedFiles implements Files {
   async list(path: VirtualPath): Promise<Listing> {
     return await this.#attempt(
       { operation: 'list', verb: 'list', path, follow: true, recorded: false },
-      async (place) => this.#visible(await present(place).place.list(), [path, place.path]),
+      async (place) => this.#visible(await present(place).place.list(), path, place.path),
     );
   }
 
@@ -126,9 +132,14 @@ class GuardedFiles implements Files {
     await this.#attempt(
       { operation: 'remove', verb: 'delete', path, follow: false, recorded: true },
       async (place) => {
-        if (present(place).attributes.kind === 'directory') throw new ScpdError('IS_A_DIRECTORY');
-        await this.#quota.removing(place, () => place.remove());
+        const { attributes } = present(place);
+        if (attributes.kind === 'directory') throw new ScpdError('IS_A_DIRECTORY');
+        await this.#versions.requireRemovable(place.path, attributes);
+        const kept = await this.#quota.removing(place, () =>
+          place.remove(this.#versions.keeping(place.path)),
+        );
         this.#access.removed({ path, stored: place.path });
+        if (kept !== undefined) await this.#versions.prune(place.path);
       },
     );
   }
@@ -144,11 +155,15 @@ class GuardedFiles implements Files {
         const isDirectory = present(place).attributes.kind === 'directory';
         await this.#withTarget(to, ['create', 'mkdir', 'overwrite'], async (target) => {
           const request = { access: this.#access, store: this.#store, from, to, replace };
-          const stored = await this.#quota.moving(place, target, () => move(place, target, request));
+          await this.#versions.requireMovable(place.path, target.path, present(place).attributes);
+          const { path: stored, kept } = await this.#quota.moving(place, target, () =>
+            move(place, target, request),
+          );
           const isElsewhere = stored !== target.path || this.#access.actual(to) !== to;
           if (isElsewhere) notes.stored = stored;
           const moved = { path: isElsewhere ? to : stored, stored };
           this.#access.moved({ path: from, stored: place.path }, moved, { isDirectory });
+          if (kept !== undefined) await this.#versions.prune(target.path);
         });
       },
     );
@@ -260,9 +275,9 @@ class GuardedFiles implements Files {
     try {
       this.#access.check(anyOf, path);
       const actual = this.#access.actual(path);
-      if (actual !== path) notes.stored = actual;
+      if (actual !== path && !isStoredVersion(actual)) notes.stored = actual;
       place = await this.#store.locate(actual, { follow: attempt.follow });
-      if (place.path !== path) this.#access.check(anyOf, place.path);
+      this.#access.checkPlace(anyOf, path, place.path);
       if (attempt.recorded) this.#journal.ensureWritable();
       const result = await act(place, notes);
       if (attempt.recorded) this.#record(attempt, startedMs, { notes });
@@ -315,7 +330,9 @@ class GuardedFiles implements Files {
     this.#access.checkSize(options.declaredBytes ?? 0, path, place.path);
     this.#journal.ensureWritable();
     const { declaredBytes } = options;
-    const { staged, claim } = await this.#quota.staging(place, plan, { store: this.#store, declaredBytes });
+    const retained = this.#access.retainMs(place.path) !== undefined;
+    const facts = { store: this.#store, declaredBytes, retained };
+    const { staged, claim } = await this.#quota.staging(place, plan, facts);
     return this.#track(
       new GuardedUpload(staged, {
         path,
@@ -326,6 +343,7 @@ class GuardedFiles implements Files {
         keptBytes: onlyAppends ? staged.sizeBytes : 0,
         isReadable: !plan.keepContent || this.#mayRead(path, place.path),
         published: (name) => this.#published(path, place.path, name),
+        pruneVersions: async () => void (await this.#versions.prune(place.path)),
         answer: (error) => this.#access.answer(error, 'create', [path]),
         ended: this.#ended,
       }),
@@ -345,7 +363,8 @@ class GuardedFiles implements Files {
   }
 
   /** Entries that may not be looked at are not shown. */
-  #visible(listing: Listing, directories: readonly VirtualPath[]): Listing {
+  #visible(listing: Listing, path: VirtualPath, place: VirtualPath): Listing {
+    const directories = isStoredVersion(place) ? [path] : [path, place];
     if (directories.every((directory) => this.#access.isOpenBelow(directory))) return listing;
     const mayStat = (name: string): boolean =>
       directories.every((directory) => this.#access.allows('stat', childPath(directory, name)));

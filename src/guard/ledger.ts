@@ -4,7 +4,7 @@
  * no two changes can together exceed a quota, and a crash in between leaves a claim that says where to look.
  */
 import type { Verdict } from '../audit/record.ts';
-import type { StoredAttributes } from './store.ts';
+import type { KeptVersion, StoredAttributes } from './store.ts';
 import type { VirtualPath } from './virtual-path.ts';
 
 /** How much a user may store. `files` are entries of any kind: files, directories and links. */
@@ -12,6 +12,8 @@ export interface Quota {
   /** Without it as many as there is room for. */
   readonly bytesMax?: number;
   readonly filesMax?: number;
+  /** Whether old versions count. Without it, they do. */
+  readonly countsVersions?: boolean;
 }
 
 /** What a user has stored. */
@@ -36,6 +38,8 @@ export interface ClaimRequest {
   readonly creates: boolean;
   /** Whether what is made never takes the place of what is there: then nothing of that is counted in. */
   readonly apart?: boolean;
+  /** Whether it will be retained: then it counts as stored no earlier than anything before, whatever the clock says. */
+  readonly retained?: boolean;
 }
 
 /** What is known of a file's content besides what the disk tells. */
@@ -46,6 +50,13 @@ export interface Content {
   readonly verdict: Exclude<Verdict, 'aborted'> | null;
   /** The name that it got, where that is not the last component of the claimed path. */
   readonly name?: string;
+  /** What it replaced, and is a version now. */
+  readonly kept?: KeptVersion;
+}
+
+export interface Moved {
+  readonly to: VirtualPath;
+  readonly kept?: KeptVersion | undefined;
 }
 
 /** Looks at what stands under the name now. Synchronous, so that nothing comes between the look and the note of it. */
@@ -57,15 +68,16 @@ export interface Claim {
   resize(bytes: number): Promise<boolean>;
   /** Ends: something was made at the path. */
   made(look: Look, content?: Content): Promise<void>;
-  /** Ends: what was at the path, and all below it, was removed. */
-  removed(look: Look): Promise<void>;
+  /** Ends: what was at the path, and all below it, was removed. @param kept what is a version now */
+  removed(look: Look, kept?: KeptVersion): Promise<void>;
   /** Ends: mode or times were changed. @param before what was there */
   changed(look: Look, before: StoredAttributes): Promise<void>;
   /**
    * Ends: what was at the path, and all below it, was moved.
-   * @param look at where it was moved to @param to where that is, if it is not the target
+   * @param look at where it was moved to @param facts.to where that is, if it is not the target
+   * @param facts.kept what it replaced, and is a version now
    */
-  moved(look: Look, to?: VirtualPath): Promise<void>;
+  moved(look: Look, facts?: Moved): Promise<void>;
   /** Ends: nothing was changed. */
   release(): Promise<void>;
 }
@@ -78,6 +90,8 @@ export interface KnownEntry extends Pick<StoredAttributes, 'kind' | 'sizeBytes' 
   /** Hex; null for what was found on the disk and never hashed, and for directories and links. */
   readonly sha256: string | null;
   readonly verdict: Exclude<Verdict, 'aborted'> | null;
+  /** ISO 8601; when it was received or found. */
+  readonly storedAt: string;
 }
 
 /** One user in one root. */

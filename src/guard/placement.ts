@@ -3,7 +3,7 @@ import { ScpdError, errorCode } from '../errors.ts';
 import type { Access, Verb } from './access.ts';
 import { conflictName } from './conflict-name.ts';
 import type { UploadOptions } from './files.ts';
-import type { Place, Replacement, StageOptions, Store } from './store.ts';
+import type { KeptVersion, Place, Replacement, StageOptions, Store } from './store.ts';
 import { baseName, childPath, parentPath, type VirtualPath } from './virtual-path.ts';
 
 export interface UploadPlan extends StageOptions {
@@ -66,6 +66,7 @@ export function planUpload(
   target.require('create');
   return {
     keepContent: false,
+    keepsVersion: access.versions(place.path) !== undefined,
     apart: isTaken,
     exclusive: options.existing === 'refuse' || !target.mayOverwrite,
     replaces: () => (target.may('overwrite') ? 'anything' : 'nothing'),
@@ -91,7 +92,15 @@ function planReplacement(
     if (target.may('overwrite')) return 'anything';
     return onlyAppends && target.may('append') ? 'unchanged' : 'nothing';
   };
-  return { keepContent: existing === 'modify', exclusive: false, replaces, newFileMode, onlyAppends };
+  const keepsVersion = target.access.versions(target.place.path) !== undefined;
+  return {
+    keepContent: existing === 'modify',
+    keepsVersion,
+    exclusive: false,
+    replaces,
+    newFileMode,
+    onlyAppends,
+  };
 }
 
 export interface Move {
@@ -103,23 +112,31 @@ export interface Move {
   readonly replace: boolean;
 }
 
+/** Where something is that was moved, and what it replaced, if that is a version now. */
+export interface Moved {
+  readonly path: VirtualPath;
+  readonly kept?: KeptVersion;
+}
+
 /**
  * Moves a file, link or directory. The caller has asked for `rename` at the source; the target needs `create` (a directory
- * `mkdir`), or `overwrite` where something is there. Answers where it is now. Throws what the client is to hear.
+ * `mkdir`), or `overwrite` where something is there. Throws what the client is to hear.
  */
-export async function move(source: Place, place: Place, request: Move): Promise<VirtualPath> {
+export async function move(source: Place, place: Place, request: Move): Promise<Moved> {
   const target = new Target(request.access, place, request.to);
   const givesWay = target.givesWay && source.attributes?.kind !== 'directory';
   const isTaken = givesWay && target.isTakenByFile;
   requireMove(source, target, { ...request, isTaken });
-  if (isTaken) return await moveToFreeName(source, place, request);
+  if (isTaken) return { path: await moveToFreeName(source, place, request) };
   try {
+    const keepVersion = request.access.versions(place.path) !== undefined;
     // What was not there when we looked may be there now; only who may overwrite may replace it.
-    await source.moveTo(place, { replace: request.replace && target.mayOverwrite });
-    return place.path;
+    const replace = request.replace && target.mayOverwrite;
+    const kept = await source.moveTo(place, { replace, keepVersion });
+    return { path: place.path, ...(kept === undefined ? {} : { kept }) };
   } catch (error) {
     if (!givesWay || errorCode(error) !== 'ALREADY_EXISTS') throw error;
-    return await moveToFreeName(source, place, request);
+    return { path: await moveToFreeName(source, place, request) };
   }
 }
 

@@ -19,7 +19,7 @@ import {
   type Quota,
   type Usage,
 } from './ledger.ts';
-import type { Place, StagedFile, StageOptions, Store, StoredAttributes } from './store.ts';
+import type { KeptVersion, Place, StagedFile, StageOptions, Store, StoredAttributes } from './store.ts';
 import { rootPath, type VirtualPath } from './virtual-path.ts';
 
 export interface QuotaKeeperOptions {
@@ -29,6 +29,13 @@ export interface QuotaKeeperOptions {
   readonly freeBytesMin: number;
   /** Told of each failure of the ledger. */
   readonly onFailure: (error: unknown) => void;
+}
+
+export interface StagingFacts {
+  readonly store: Store;
+  readonly declaredBytes?: number | undefined;
+  /** Whether the file can't be removed for a time. */
+  readonly retained: boolean;
 }
 
 const unused: Usage = { bytes: 0, files: 0, reservedBytes: 0, reservedFiles: 0 };
@@ -72,9 +79,10 @@ export class QuotaKeeper {
     );
   }
 
-  async removing(place: Place, act: () => Promise<void>): Promise<void> {
-    await this.#change({ path: place.path, bytes: 0, creates: false }, act, (claim) =>
-      claim.removed(() => place.look()),
+  /** @param act answers what is a version now */
+  async removing<T extends KeptVersion | undefined | void>(place: Place, act: () => Promise<T>): Promise<T> {
+    return await this.#change({ path: place.path, bytes: 0, creates: false }, act, (claim, kept) =>
+      claim.removed(() => place.look(), kept ?? undefined),
     );
   }
 
@@ -88,10 +96,16 @@ export class QuotaKeeper {
     );
   }
 
-  /** @param act answers where it was moved to */
-  async moving(place: Place, target: Place, act: () => Promise<VirtualPath>): Promise<VirtualPath> {
+  /** @param act answers where it was moved to, and what is a version now */
+  async moving<T extends { readonly path: VirtualPath; readonly kept?: KeptVersion }>(
+    place: Place,
+    target: Place,
+    act: () => Promise<T>,
+  ): Promise<T> {
     const request = { path: place.path, target: target.path, bytes: 0, creates: false };
-    return await this.#change(request, act, (claim, stored) => claim.moved(() => target.look(), stored));
+    return await this.#change(request, act, (claim, { path, kept }) =>
+      claim.moved(() => target.look(), { to: path, kept }),
+    );
   }
 
   /**
@@ -101,10 +115,13 @@ export class QuotaKeeper {
   async staging(
     place: Place,
     plan: StageOptions,
-    { store, declaredBytes = 0 }: { readonly store: Store; readonly declaredBytes?: number | undefined },
+    { store, declaredBytes = 0, retained }: StagingFacts,
   ): Promise<{ readonly staged: StagedFile; readonly claim: UploadClaim }> {
     await this.#checkSpace(store, declaredBytes);
-    const request = { path: place.path, bytes: declaredBytes, creates: true, apart: plan.exclusive };
+    // What stays as a version and counts makes no room.
+    const keepsOld = plan.keepsVersion === true && this.#options.quota.countsVersions !== false;
+    const apart = plan.exclusive || keepsOld;
+    const request = { path: place.path, bytes: declaredBytes, creates: true, apart, retained };
     const claim = await this.#claim(request);
     try {
       const staged = await place.stage(plan);
@@ -140,6 +157,16 @@ export class QuotaKeeper {
       totalFiles: Math.min(found.totalFiles, quota.filesMax ?? Infinity),
       freeFiles: Math.min(found.freeFiles, leftFiles),
     };
+  }
+
+  /** What is known of a path, whether or not it is still what is there. Throws STORAGE_FAILED: nobody may guess. */
+  async entryAt(path: VirtualPath): Promise<KnownEntry | undefined> {
+    try {
+      return await this.#options.ledger.entryAt(path);
+    } catch (error) {
+      this.#options.onFailure(error);
+      throw new ScpdError('STORAGE_FAILED', 'the catalog', { cause: error });
+    }
   }
 
   /** What is known of a stored file, if it is still what is there. */

@@ -3,10 +3,11 @@
  * about all verbs; `deny` beats `allow` and the preset within a rule; where no rule matches, the answer is no. Pure, so
  * that `scpd explain` and the door itself can't differ.
  */
-import type { Rule, Verb } from '../users/rule.ts';
+import type { Rule, Verb, VersionPolicy } from '../users/rule.ts';
 import type { User } from '../users/user.ts';
 import { namePattern, PathPattern, type NamePattern } from './glob.ts';
-import { presetRights, type Rights } from './presets.ts';
+import { defaultVersions, lookingVerbs, presetRights, type Rights } from './presets.ts';
+import { isVersionPath, originalOf } from './version-path.ts';
 import { baseName, componentsOf, reservedName, type VirtualPath } from './virtual-path.ts';
 
 /** A rule, ready to be asked. */
@@ -17,11 +18,16 @@ export interface CompiledRule extends Rights {
     readonly allow: readonly NamePattern[] | undefined;
     readonly deny: readonly NamePattern[];
   };
+  /** What becomes of files that are replaced or removed; undefined: they are gone. */
+  readonly versions: VersionPolicy | undefined;
+  /** How long files can't be removed. Implies versions: what is replaced then must stay somewhere. */
+  readonly retainMs: number | undefined;
 }
 
 /**
  * Why it is yes or no:
  * - `reserved`: our own area, which no rule can open.
+ * - `version`: old versions can be looked at, and nothing else.
  * - `root`: the root itself can be looked at, but not removed, renamed or replaced.
  * - `rule-directory`: the directory that a rule is about is no secret to whom the rule lets in.
  * - `allowed`, `own`: the rule allows it; `own`: on what the user made itself, as this is.
@@ -31,6 +37,7 @@ export interface CompiledRule extends Rights {
  */
 export type Reason =
   | 'reserved'
+  | 'version'
   | 'root'
   | 'rule-directory'
   | 'allowed'
@@ -57,7 +64,7 @@ const compiled = new WeakMap<User, readonly CompiledRule[]>();
 export function rulesOf(user: User): readonly CompiledRule[] {
   const known = compiled.get(user);
   if (known !== undefined) return known;
-  const rules = (user.rules ?? [presetRule(user)]).map(compileRule);
+  const rules = (user.rules ?? [presetRule(user)]).map((rule) => compileRule(rule, user));
   compiled.set(user, rules);
   return rules;
 }
@@ -66,7 +73,7 @@ function presetRule({ preset }: User): Rule {
   return { place: '', key: 'preset', path: '/**', allow: [], deny: [], ...(preset && { preset }) };
 }
 
-function compileRule(facts: Rule): CompiledRule {
+function compileRule(facts: Rule, user: User): CompiledRule {
   const preset = facts.preset === undefined ? undefined : presetRights[facts.preset];
   const isKept = (verb: Verb): boolean => !facts.deny.includes(verb);
   return {
@@ -79,7 +86,20 @@ function compileRule(facts: Rule): CompiledRule {
       allow: facts.names?.allow?.map(namePattern),
       deny: (facts.names?.deny ?? []).map(namePattern),
     },
+    ...keepingOf(facts, user),
   };
+}
+
+function keepingOf(facts: Rule, user: User): Pick<CompiledRule, 'versions' | 'retainMs'> {
+  const retainMs = facts.retainMs ?? user.retainMs;
+  const needsVersions = facts.preset === 'backup' || retainMs !== undefined;
+  const versions = facts.versions ?? user.versions;
+  return { retainMs, versions: versions ?? (needsVersions ? defaultVersions : undefined) };
+}
+
+/** Whether old versions are kept anywhere: then they can be looked at. */
+export function hasVersions(rules: readonly CompiledRule[]): boolean {
+  return rules.some((rule) => rule.versions !== undefined);
 }
 
 /** The rule that decides about a path. */
@@ -93,6 +113,7 @@ export function decide(
   { verb, path, isOwn }: { readonly verb: Verb; readonly path: VirtualPath; readonly isOwn: boolean },
 ): Decision {
   if (componentsOf(path)[0] === reservedName) return { allowed: false, reason: 'reserved' };
+  if (isVersionPath(path) && hasVersions(rules)) return decideOnVersion(rules, verb, path);
   const rule = ruleFor(rules, path);
   if (path === '/') return decideOnRoot(verb, rule);
   if (rule === undefined) return { allowed: false, reason: 'no-rule' };
@@ -122,8 +143,11 @@ export function mayMoveTree(rules: readonly CompiledRule[], from: VirtualPath, t
     const byOwnership = only?.blind === true && only.own.has('rename');
     return only?.all.has('rename') === true || byOwnership;
   }
+  const retained = ({ retainMs = 0 }: CompiledRule): number => retainMs;
   return (
     source.every((rule) => rule.all.has('rename')) &&
+    // Nothing gets away from its retention by being moved.
+    Math.max(...source.map(retained)) <= Math.min(...target.map(retained)) &&
     target.every((rule) => rule.all.has('create') && rule.all.has('mkdir') && !isSelective(rule))
   );
 }
@@ -140,6 +164,12 @@ function rulesBelow(rules: readonly CompiledRule[], directory: VirtualPath): Com
 
 function isSelective({ facts }: CompiledRule): boolean {
   return facts.names !== undefined || facts.fileBytesMax !== undefined;
+}
+
+/** Whoever may look at a file may look at its versions. What anybody made lately is no matter there. */
+function decideOnVersion(rules: readonly CompiledRule[], verb: Verb, path: VirtualPath): Decision {
+  if (!lookingVerbs.has(verb)) return { allowed: false, reason: 'version' };
+  return decide(rules, { verb, path: originalOf(path), isOwn: false });
 }
 
 /** The root can't be removed, renamed or replaced; that it exists is no secret. */

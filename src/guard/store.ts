@@ -40,8 +40,13 @@ export interface Place {
   stage(options: StageOptions): Promise<StagedFile>;
   makeDirectory(mode: number): Promise<void>;
   removeDirectory(): Promise<void>;
-  remove(): Promise<void>;
-  moveTo(target: Place, options: { readonly replace: boolean }): Promise<void>;
+  /** @param options.keepVersion whether a file becomes a version; answers that */
+  remove(options?: { readonly keepVersion: boolean }): Promise<KeptVersion | undefined>;
+  /** @param options.keepVersion whether a file that is replaced becomes a version; answers that */
+  moveTo(
+    target: Place,
+    options: { readonly replace: boolean; readonly keepVersion?: boolean },
+  ): Promise<KeptVersion | undefined>;
   /** Mode and times; a size is changed by staging. Of a link only the times. */
   setAttributes(change: Omit<AttributeChange, 'sizeBytes'>): Promise<void>;
   readLink(): Promise<string>;
@@ -61,6 +66,13 @@ export interface StoredFile {
   close(): Promise<void>;
 }
 
+/** What had a name, and is an old version of it now. */
+export interface KeptVersion {
+  /** Where it is stored (`version-path.ts`). */
+  readonly path: VirtualPath;
+  readonly attributes: StoredAttributes;
+}
+
 /** `unchanged`: only the very file whose content was kept. `nothing`: the name must be free. */
 export type Replacement = 'anything' | 'unchanged' | 'nothing';
 
@@ -78,6 +90,8 @@ export interface StageOptions {
   readonly otherName?: ((tried: number) => string | undefined) | undefined;
   /** What is there now is another's, and tells nothing about the new file: its mode is not kept. */
   readonly apart?: boolean;
+  /** Whether a file that is replaced stays as a version. */
+  readonly keepsVersion?: boolean;
   /** For a new file, before the daemon's umask. */
   readonly newFileMode: number;
 }
@@ -89,6 +103,8 @@ export interface Published {
   readonly name: string;
   /** Of the file that was published: what stands under the name may soon be another one. */
   readonly inode: string;
+  /** What it replaced. */
+  readonly kept?: KeptVersion;
 }
 
 /** A file that grows in the staging area. Any failed call makes `publish` fail. */

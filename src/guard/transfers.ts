@@ -33,6 +33,8 @@ interface UploadFacts extends TransferFacts {
   readonly isReadable: boolean;
   /** Told the name that the file got. Answers its path if that is not the one that was asked for. */
   readonly published: (name: string) => VirtualPath | undefined;
+  /** Drops old versions of which there are too many by now. Never throws. */
+  readonly pruneVersions: () => Promise<void>;
   /** What the client is told of a failure. */
   readonly answer: (error: unknown) => unknown;
 }
@@ -131,9 +133,10 @@ export class GuardedUpload implements Upload, Transfer {
     }
     if (!this.#record.end(this)) throw new ScpdError('INVALID_HANDLE', 'the upload is over');
     try {
-      const { bytes, sha256, name } = await this.#sequence.end(() => this.#publish(verdict));
+      const { bytes, sha256, name, kept } = await this.#sequence.end(() => this.#publish(verdict));
       const stored = this.#facts.published(name);
       this.#record.success({ verdict, bytes, sha256, ...(stored === undefined ? {} : { stored }) });
+      if (kept !== undefined) await this.#facts.pruneVersions();
     } catch (error) {
       await this.#facts.claim.release();
       this.#record.failure(errorCode(error), this.#receivedBytes);
@@ -158,8 +161,8 @@ export class GuardedUpload implements Upload, Transfer {
       await this.#staged.discard();
       throw error;
     }
-    return await this.#staged.publish(({ inode, sha256, name }, look) =>
-      claim.stored({ inode, sha256, verdict, name }, look),
+    return await this.#staged.publish(({ bytes: _bytes, ...published }, look) =>
+      claim.stored({ ...published, verdict }, look),
     );
   }
 

@@ -1,8 +1,16 @@
 /** The local disk behind one root. Every act goes through a pinned place; no path of a client reaches the kernel. */
-import { constants, fstatSync, openSync } from 'node:fs';
+import { constants, fstatSync, openSync, renameSync } from 'node:fs';
 import { ScpdError } from '../errors.ts';
 import type { AttributeChange, Listing, Space } from '../guard/files.ts';
-import type { Place, StagedFile, StageOptions, Store, StoredAttributes, StoredFile } from '../guard/store.ts';
+import type {
+  KeptVersion,
+  Place,
+  StagedFile,
+  StageOptions,
+  Store,
+  StoredAttributes,
+  StoredFile,
+} from '../guard/store.ts';
 import { isWithin, type VirtualPath } from '../guard/virtual-path.ts';
 import { decodeName, encodeName } from '../name-bytes.ts';
 import {
@@ -22,6 +30,7 @@ import { host } from './host-calls.ts';
 import { moveExclusively } from './exclusive-move.ts';
 import { stageFile } from './staged-file.ts';
 import { DiskStoredFile } from './stored-file.ts';
+import { removeKeeping, replaceKeeping, type Original } from './version-area.ts';
 import { walk, type Found } from './walk.ts';
 
 /** What the daemon takes from the mode of new files and directories; read once, because reading means setting. */
@@ -101,9 +110,8 @@ class DiskPlace implements Place {
 
   async stage(options: StageOptions): Promise<StagedFile> {
     return await stageFile({
-      root: this.#store.root,
-      parent: this.#parent,
-      finalName: this.#name,
+      final: this.#original(),
+      keepsVersion: options.keepsVersion === true,
       openOld: options.keepContent ? () => this.#openContent() : undefined,
       mode:
         (options.apart === true ? undefined : this.attributes?.mode) ?? options.newFileMode & 0o777 & ~umask,
@@ -124,18 +132,27 @@ class DiskPlace implements Place {
     await this.#store.changed.during([this.#parent], () => host.rmdir(at(this.#parent, this.#name)));
   }
 
-  async remove(): Promise<void> {
+  async remove({ keepVersion } = { keepVersion: false }): Promise<KeptVersion | undefined> {
+    if (keepVersion) return await removeKeeping(this.#original(), this.#store.changed);
     await this.#store.changed.during([this.#parent], () => host.unlink(at(this.#parent, this.#name)));
+    return undefined;
   }
 
-  async moveTo(target: Place, options: { readonly replace: boolean }): Promise<void> {
+  async moveTo(
+    target: Place,
+    options: { readonly replace: boolean; readonly keepVersion?: boolean },
+  ): Promise<KeptVersion | undefined> {
     if (!(target instanceof DiskPlace)) throw new TypeError('a place of another store');
     if (target.path !== this.path && isWithin(target.path, this.path)) throw new ScpdError('INVALID_RENAME');
     const [from, to] = [at(this.#parent, this.#name), at(target.#parent, target.#name)];
-    await this.#store.changed.during([target.#parent, this.#parent], async () => {
+    return await this.#store.changed.during([target.#parent, this.#parent], async () => {
       if (!options.replace) await this.#moveWithoutReplacing(from, to, target);
       else if (this.#isOtherNameOf(target)) await host.unlink(from);
-      else await host.rename(from, to);
+      else if (options.keepVersion === true && target.path !== this.path) {
+        const takeOver = { isAllowed: () => true, act: () => renameSync(from, to) };
+        return (await replaceKeeping(target.#original(), this.#store.changed, takeOver)).kept;
+      } else await host.rename(from, to);
+      return undefined;
     });
   }
 
@@ -193,6 +210,10 @@ class DiskPlace implements Place {
 
   close(): void {
     release(this.#parent);
+  }
+
+  #original(): Original {
+    return { root: this.#store.root, parent: this.#parent, name: this.#name, path: this.path };
   }
 
   /** A regular file opened for reading; anything else is refused without being waited for. */

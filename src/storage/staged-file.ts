@@ -24,15 +24,16 @@ import { host } from './host-calls.ts';
 import { moveExclusively } from './exclusive-move.ts';
 import { newStagedName, openStagingArea } from './staging-area.ts';
 import { readFully } from './stored-file.ts';
+import { replaceKeeping, type Original } from './version-area.ts';
 
 const copyChunkBytes = 1024 * 1024;
 
 /** What a staged file needs to know. The descriptors are borrowed: it opens its own. */
 export interface StagingRequest {
-  readonly root: number;
-  /** The pinned directory in which the file will stand, and its name there. */
-  readonly parent: number;
-  readonly finalName: string;
+  /** Where the file will stand. */
+  readonly final: Original;
+  /** Whether what it replaces stays as a version. */
+  readonly keepsVersion: boolean;
   /** Opens the content to start from, if any is to be kept. */
   readonly openOld: (() => Promise<number>) | undefined;
   readonly mode: number;
@@ -60,8 +61,8 @@ export async function stageFile(request: StagingRequest): Promise<StagedFile> {
   };
   try {
     return await onHost(async () => {
-      const staging = keep(openStagingArea(request.root));
-      const parent = keep(duplicateSync(request.parent));
+      const staging = keep(openStagingArea(request.final.root));
+      const parent = keep(duplicateSync(request.final.parent));
       if (fstatSync(staging).dev !== fstatSync(parent).dev) {
         throw new ScpdError('OTHER_FILE_SYSTEM', 'another file system is mounted below the root');
       }
@@ -151,16 +152,16 @@ class DiskStagedFile implements StagedFile {
   async publish(note?: Parameters<StagedFile['publish']>[0]): Promise<Published> {
     try {
       if (this.#failure !== undefined) throw this.#failure;
-      const { sha256, name } = await onHost(async () => {
+      const { sha256, ...place } = await onHost(async () => {
         await this.#copyOld(this.#oldEnd);
         const digest = await this.#digest();
         await this.#applyAttributes();
         if (this.#request.durability === 'full') await host.fsync(this.#descriptor);
-        return { sha256: digest, name: await this.#moveIntoPlace() };
+        return { sha256: digest, ...(await this.#moveIntoPlace()) };
       });
       const { inode } = attributesOf(fstatSync(this.#descriptor));
-      const published = { bytes: this.#reached, sha256, name, inode };
-      await note?.(published, () => onHostSync(() => lookSync(this.#opened.parent, name)));
+      const published = { bytes: this.#reached, sha256, inode, ...place };
+      await note?.(published, () => onHostSync(() => lookSync(this.#opened.parent, place.name)));
       await this.#release();
       return published;
     } catch (error) {
@@ -249,35 +250,45 @@ class DiskStagedFile implements StagedFile {
     }
   }
 
-  /** Answers the name that it got. */
-  async #moveIntoPlace(): Promise<string> {
+  async #moveIntoPlace(): Promise<Pick<Published, 'name' | 'kept'>> {
     const { staging, stagedName, parent } = this.#opened;
-    const { finalName, replaces, changed } = this.#request;
+    const { final, keepsVersion, changed } = this.#request;
     const from = at(staging, stagedName);
+    // Synchronous: nothing of this server comes between the question and the rename.
+    const takeOver = {
+      isAllowed: () => this.#mayReplace(),
+      act: () => renameSync(from, at(parent, final.name)),
+    };
+    if (keepsVersion && takeOver.isAllowed()) {
+      const { taken, ...kept } = await replaceKeeping({ ...final, parent }, changed, takeOver);
+      if (taken) return { name: final.name, ...kept };
+    }
     return await changed.during([parent], async () => {
-      const replacement = replaces();
-      if (replacement === 'nothing' || (replacement === 'unchanged' && !this.#isUnchanged())) {
-        return await this.#moveToFreeName(from);
-      }
-      // Synchronous: nothing of this server comes between the question and the rename.
-      renameSync(from, at(parent, finalName));
-      return finalName;
+      // What has to be kept was just found not to be replaced.
+      if (keepsVersion || !takeOver.isAllowed()) return { name: await this.#moveToFreeName(from) };
+      takeOver.act();
+      return { name: final.name };
     });
+  }
+
+  #mayReplace(): boolean {
+    const replacement = this.#request.replaces();
+    return replacement === 'anything' || (replacement === 'unchanged' && this.#isUnchanged());
   }
 
   /** Whether what stands under the name is still the file whose content was kept. Stored files are replaced, not changed. */
   #isUnchanged(): boolean {
     const { old, parent } = this.#opened;
     if (old === undefined) return false;
-    const there = lstatSync(at(parent, this.#request.finalName), { throwIfNoEntry: false });
+    const there = lstatSync(at(parent, this.#request.final.name), { throwIfNoEntry: false });
     const kept = fstatSync(old.descriptor);
     return there !== undefined && there.ino === kept.ino && there.dev === kept.dev;
   }
 
   /** The name itself if it is free, else the first free one of those that may be tried. */
   async #moveToFreeName(from: string | Buffer): Promise<string> {
-    const { finalName, otherName } = this.#request;
-    let name = finalName;
+    const { final, otherName } = this.#request;
+    let { name } = final;
     for (let tried = 0; ; tried += 1) {
       try {
         await onHost(() => moveExclusively(from, at(this.#opened.parent, name)));

@@ -17,10 +17,7 @@ export type Verb =
   | 'hash';
 
 /** A named set of rights that a configuration may name; what each allows stands in `guard/presets.ts`. */
-export type Preset = 'full' | 'read-only' | 'append-only' | 'drop-box';
-
-/** Those, and the one that needs old versions to be kept. */
-export type RulePreset = Preset | 'backup';
+export type Preset = 'full' | 'read-only' | 'append-only' | 'drop-box' | 'backup';
 
 /** What becomes of a new file whose name is taken by another's: refused, or stored under a name of its own. */
 export type OnConflict = 'refuse' | 'rename';
@@ -31,6 +28,13 @@ export interface NameFilter {
   readonly deny?: readonly string[];
 }
 
+/** How long files stay that were replaced or removed: as versions, until one of the two is exceeded. */
+export interface VersionPolicy {
+  /** Of one file. */
+  readonly versionsMax: number;
+  readonly ageMsMax: number;
+}
+
 /** The first rule whose path matches decides about every verb; what it doesn't allow is denied. */
 export interface Rule {
   /** Where it stands in the configuration, such as `config/scpd.json:14:9`; '' for one that stands nowhere. */
@@ -39,7 +43,7 @@ export interface Rule {
   readonly key: string;
   /** A pattern for absolute paths (`guard/glob.ts`). */
   readonly path: string;
-  readonly preset?: RulePreset;
+  readonly preset?: Preset;
   /** Added to the preset's. */
   readonly allow: readonly Verb[];
   /** Taken away again. */
@@ -49,4 +53,8 @@ export interface Rule {
   /** Largest file here, in bytes, where the user may store larger ones elsewhere. */
   readonly fileBytesMax?: number;
   readonly onConflict?: OnConflict;
+  /** Without it, what the user's says. */
+  readonly versions?: VersionPolicy;
+  /** How long after it was stored a file can't be removed. Without it, what the user's says. */
+  readonly retainMs?: number;
 }

@@ -1,6 +1,6 @@
 /** Who may log in, and who did. Plain frozen facts; nothing here acts. */
 
-import type { Rule, OnConflict, Preset } from './rule.ts';
+import type { Rule, OnConflict, Preset, VersionPolicy } from './rule.ts';
 import type { TimeWindow } from './time-window.ts';
 
 export type { Preset } from './rule.ts';
@@ -16,7 +16,16 @@ export interface User {
   /** Largest file that this user may store, in bytes. */
   readonly fileBytesMax: number;
   /** What this user may store in all, in bytes and in entries of any kind. */
-  readonly quota?: { readonly bytesMax?: number; readonly filesMax?: number };
+  readonly quota?: {
+    readonly bytesMax?: number;
+    readonly filesMax?: number;
+    /** Whether old versions count. Without it, they do. */
+    readonly countsVersions?: boolean;
+  };
+  /** What becomes of files that are replaced or removed. Without it: what a rule or the preset `backup` says. */
+  readonly versions?: VersionPolicy;
+  /** How long after it was stored a file can't be removed. */
+  readonly retainMs?: number;
   /** How long an upload counts as the user's own in later sessions. Without it: only in the session that made it. */
   readonly ownershipMs?: number;
   /** Where a rule says nothing: what becomes of an upload whose name is taken. Without it: `refuse`. */

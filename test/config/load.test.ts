@@ -116,7 +116,7 @@ t.test('five broken configurations and what the operator reads', async (t) => {
         'config/scpd.json:2:14 listen[0].port: expected a whole number from 0 to 65535, got nothing',
         'config/scpd.json:2:37 listen[0].prot: unknown key "prot"; did you mean "port"?',
         'config/scpd.json:4:17 durability: expected one of "full", "none", got "ful"; did you mean "full"?',
-        'config/scpd.json:6:23 users.alice.preset: expected one of "full", "read-only", "append-only", "drop-box" (or rules, or roles), got nothing',
+        'config/scpd.json:6:23 users.alice.preset: expected one of "full", "backup", "read-only", "append-only", "drop-box" (or rules, or roles), got nothing',
         'config/scpd.json:6:85 users.alice.prest: unknown key "prest"; did you mean "preset"?',
       ],
     ],

@@ -7,15 +7,46 @@ t.test('sizes become bytes, and what is not said is no limit', async (t) => {
   const settings = soundSettings();
   settings['freeSpaceMin'] = '1GiB';
   settings.users['alice'] = { ...settings.users['alice'], quota: { bytes: '10MB', files: 7 } };
-  settings.users['bob'] = { ...settings.users['bob'], quota: { files: 1 } };
+  settings.users['bob'] = { ...settings.users['bob'], quota: { files: 1, versions: false } };
   const { config } = await place.load(settings);
   t.equal(config?.freeBytesMin, 1024 ** 3);
   t.same(
     config?.users.map(({ user }) => user.quota),
-    [{ bytesMax: 10_000_000, filesMax: 7 }, { filesMax: 1 }],
+    [
+      { bytesMax: 10_000_000, filesMax: 7, countsVersions: true },
+      { filesMax: 1, countsVersions: false },
+    ],
   );
   t.equal(config?.catalog.file, place.path('var/catalog.db'), 'where it is by default');
   t.equal((await place.load(soundSettings())).config?.freeBytesMin, 0);
+});
+
+t.test('versions and retention, of users and of rules', async (t) => {
+  const place = makePlace(t);
+  const settings = soundSettings();
+  settings.users['alice'] = {
+    ...settings.users['alice'],
+    versions: {},
+    retain: '2w',
+    rules: [{ path: '/**', preset: 'full', versions: { keep: 1, days: 2 }, retain: '12h' }],
+  };
+  const { config } = await place.load(settings);
+  const dayMs = 24 * 60 * 60 * 1000;
+  t.match(config?.users[0]?.user, {
+    versions: { versionsMax: 10, ageMsMax: 90 * dayMs },
+    retainMs: 14 * dayMs,
+    rules: [{ versions: { versionsMax: 1, ageMsMax: 2 * dayMs }, retainMs: dayMs / 2 }],
+  });
+  settings.users['alice'] = {
+    ...settings.users['alice'],
+    versions: { keep: 0, day: 1 },
+    retain: 'forever',
+  };
+  t.match(await place.problems(settings), [
+    /users\.alice\.versions\.keep: expected a whole number from 1 to 1000, got 0/,
+    /users\.alice\.versions\.day: unknown key "day"; did you mean "days"\?/,
+    /users\.alice\.retain: expected a time such as "12h", "30d" or "52w", got "forever"/,
+  ]);
 });
 
 t.test('what can not hold is refused', async (t) => {

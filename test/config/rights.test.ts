@@ -69,7 +69,7 @@ t.test('what is wrong is named where it stands', async (t) => {
 { "path": "incoming/**", "preset": "drop-box" },
 { "path": "/a**", "preset": "drop-box" },
 { "path": "/b/**", "deny": ["delete"] },
-{ "path": "/c/**", "preset": "backup" },
+{ "path": "/c/**", "preset": "backups" },
 { "path": "/d/**", "allow": ["raed"] },
 { "path": "/e/**", "allow": [], "names": { "deny": ["[a"] } },
 { "path": "/f/**", "allow": [], "fileSizeMax": "10 big" },
@@ -86,7 +86,7 @@ t.test('what is wrong is named where it stands', async (t) => {
     'config/scpd.json:4:11 roles.partner.rules[0].path: expected a pattern, got one with no "/" at its start',
     'config/scpd.json:5:11 roles.partner.rules[1].path: expected a pattern, got one with "**" beside other characters',
     'config/scpd.json:6:1 roles.partner.rules[2]: expected a preset, or verbs to allow ([] for none), got neither; nothing would be allowed',
-    'config/scpd.json:7:30 roles.partner.rules[3].preset: expected one of "full", "read-only", "append-only", "drop-box", got "backup"',
+    'config/scpd.json:7:30 roles.partner.rules[3].preset: expected one of "full", "backup", "read-only", "append-only", "drop-box", got "backups"; did you mean "backup"?',
     'config/scpd.json:8:30 roles.partner.rules[4].allow[0]: expected one of "list", "stat", "read", "hash", "create", "overwrite", "append", "delete", "rename", "mkdir", "rmdir", "attributes", "symlink", got "raed"; did you mean "read"?',
     'config/scpd.json:9:53 roles.partner.rules[5].names.deny[0]: expected a pattern, got one with "[" without "]"',
     'config/scpd.json:10:48 roles.partner.rules[6].fileSizeMax: expected a size such as "50GiB", got "10 big"',
@@ -98,6 +98,6 @@ t.test('what is wrong is named where it stands', async (t) => {
     'config/scpd.json:15:72 users.alice.hours[0].zone: expected the name of a time zone such as "UTC" or "Europe/Berlin", got "Mars/Base"',
     'config/scpd.json:16:21 users.alice.ownershipMinutes: expected a whole number from 0 to 1440, got -1',
     'config/scpd.json:17:15 users.alice.onConflict: expected one of "refuse", "rename", got "replace"',
-    'config/scpd.json:18:8 users.bob.preset: expected one of "full", "read-only", "append-only", "drop-box" (or rules, or roles), got nothing',
+    'config/scpd.json:18:8 users.bob.preset: expected one of "full", "backup", "read-only", "append-only", "drop-box" (or rules, or roles), got nothing',
   ]);
 });

@@ -79,7 +79,7 @@ async function list(files: Files, path: string): Promise<string[]> {
 const operations: readonly [
   name: string,
   act: (files: Files) => Promise<unknown>,
-  answers: Readonly<Record<Exclude<Preset, 'append-only'>, ErrorCode | 'no error'>>,
+  answers: Readonly<Record<Exclude<Preset, 'append-only' | 'backup'>, ErrorCode | 'no error'>>,
 ][] = [
   [
     'stat a file',

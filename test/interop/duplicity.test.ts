@@ -8,7 +8,7 @@ import { sha256Of, writeRandom } from '../support/content.ts';
 import { host, runScript, setDesk, type Desk } from '../support/sftp-clients.ts';
 
 t.test('duplicity', { skip: missing('duplicity') }, async (t) => {
-  for (const preset of ['full', 'append-only']) {
+  for (const preset of ['full', 'backup', 'append-only']) {
     await t.test(preset, async (t) => {
       const desk: Desk = { ...(await setDesk(t, { users: { saver: { preset } } })), user: 'saver' };
       const { place, server } = desk;

@@ -66,6 +66,27 @@ t.test('restic: everything', { skip }, async (t) => {
   t.strictSame(server.staged(), []);
 });
 
+t.test('restic: with versions', { skip }, async (t) => {
+  const desk = { ...(await setDesk(t, { users: { keeper: { preset: 'backup' } } })), user: 'keeper' };
+  const { server, place } = desk;
+  const source = makeSource(place);
+  await works(t, desk, ['init']);
+  await works(t, desk, ['backup', source]);
+  writeFileSync(join(source, 'a', 'file 3'), 'changed');
+  await works(t, desk, ['backup', source]);
+  await works(t, desk, ['forget', '--keep-last', '1', '--prune']);
+  await works(t, desk, ['check', '--read-data']);
+  await works(t, desk, ['restore', 'latest', '--target', join(place, 'restored')]);
+  t.equal(readFileSync(join(place, 'restored', source, 'a/file 3'), 'utf8'), 'changed');
+  const [snapshot = ''] = readdirSync(server.stored('.scpd/versions/repo/snapshots', 'keeper'));
+  t.match(await server.sftp(`ls /.versions/repo/snapshots/${snapshot}\n`, 'keeper'), {
+    status: 0,
+    stdout: /\d{8}T\d{6}\.\d{3}Z/,
+  });
+  note('backup', 'init, backup, restore, check, forget --prune; what is pruned stays as a version');
+  t.strictSame(server.staged('keeper'), []);
+});
+
 t.test('restic: with the rights of a client that may be taken over', { skip }, async (t) => {
   // restic removes its own locks, and waits long for what is refused: they need a rule of their own.
   const rules = [

@@ -42,9 +42,10 @@ export async function startCatalog({
 /** Everything that is known, as one value to compare; without what differs from one disk or day to another. */
 export async function contentOf(catalog: SqliteCatalog, root: CatalogRoot): Promise<object> {
   const entries: Record<string, object> = {};
-  for await (const { path, inode, modifiedMs, ...facts } of catalog.entries(root, '/' as never)) {
+  for await (const { path, inode, modifiedMs, storedAt, ...facts } of catalog.entries(root, '/' as never)) {
     void inode;
     void modifiedMs;
+    void storedAt;
     entries[path] = facts;
   }
   return entries;

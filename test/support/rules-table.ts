@@ -11,7 +11,7 @@ import type { Files } from '../../src/guard/files.ts';
 import { virtualPath } from '../../src/guard/virtual-path.ts';
 import { noAttributes } from '../../src/protocol/sftp/attributes.ts';
 import { runSftp } from '../../src/session/sftp.ts';
-import type { OnConflict, RulePreset } from '../../src/users/rule.ts';
+import type { OnConflict, Preset } from '../../src/users/rule.ts';
 import { GuardedBox, put } from './guarded-box.ts';
 import { MemoryChannel } from './memory-channel.ts';
 import { ScpClient, visible } from './scp-client.ts';
@@ -69,7 +69,7 @@ const rows: readonly Row[] = [
 ];
 
 interface Section {
-  readonly preset: RulePreset;
+  readonly preset: Preset;
   readonly onConflict?: OnConflict;
   readonly words: string;
 }
@@ -85,8 +85,7 @@ const sections: readonly Section[] = [
   },
   {
     preset: 'backup',
-    words:
-      'Add, fetch, and replace, where the old file is kept as a version; nothing is deleted. (Not to be chosen yet.)',
+    words: 'Everything but links; what is replaced or deleted stays as a version.',
   },
   {
     preset: 'append-only',

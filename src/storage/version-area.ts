@@ -1,0 +1,185 @@
+/**
+ * Old versions of files, as `guard/version-path.ts` names them. A version is the old file itself under another name; nothing
+ * is ever copied. What is replaced gets its second name right before the new file takes the first one, so a crash in
+ * between loses neither. What is removed is moved.
+ */
+import { linkSync, mkdirSync, readdirSync, renameSync, unlinkSync } from 'node:fs';
+import { errorCode, ScpdError } from '../errors.ts';
+import { decodeName } from '../name-bytes.ts';
+import type { KeptVersion, StoredAttributes } from '../guard/store.ts';
+import { childPath, componentsOf, type VirtualPath } from '../guard/virtual-path.ts';
+import { newestFirst, versionDirectory, versionName, versionTimeMs } from '../guard/version-path.ts';
+import { at, itself, lookSync, openDirectorySync, release } from './descriptor.ts';
+import type { ChangedDirectories } from './durability.ts';
+import { fromErrno, hasErrno, onHostSync } from './errno.ts';
+
+/** A file that is about to lose its name, in its pinned directory. The descriptors are borrowed. */
+export interface Original {
+  readonly root: number;
+  readonly parent: number;
+  readonly name: string;
+  readonly path: VirtualPath;
+}
+
+/** How often a directory is made again that was removed, because it was empty, before it was used. */
+const triesMax = 10;
+
+/** Gives the name of a file that is kept to another one. Both are synchronous. */
+export interface TakeOver {
+  /** Asked at the last moment. */
+  readonly isAllowed: () => boolean;
+  readonly act: () => void;
+}
+
+/**
+ * Removes a name, moving the file that had it to its versions. Undefined if it was a link or the like: that is gone. Throws
+ * ScpdError, and then the name is still there.
+ */
+export async function removeKeeping(
+  original: Original,
+  changed: ChangedDirectories,
+): Promise<KeptVersion | undefined> {
+  return await withDirectory(original, changed, (directory) => {
+    const old = lookAt(original);
+    const from = at(original.parent, original.name);
+    if (old?.kind !== 'file') {
+      unlinkSync(from);
+      return { done: undefined };
+    }
+    if (directory === undefined) return 'again';
+    const version = versionFor(directory, old);
+    if (version.isKept) unlinkSync(from);
+    else renameSync(from, at(directory, version.name));
+    return { done: keptAs(original, version.name, old) };
+  });
+}
+
+interface Replaced {
+  readonly taken: boolean;
+  readonly kept?: KeptVersion;
+}
+
+/**
+ * Keeps what is to be replaced: gives it a second name among its versions, and then its name to another. Answers whether
+ * that was allowed, and what was kept, which is nothing if there was no regular file. Throws as `removeKeeping`.
+ */
+export async function replaceKeeping(
+  original: Original,
+  changed: ChangedDirectories,
+  takeOver: TakeOver,
+): Promise<Replaced> {
+  return await withDirectory<Replaced>(original, changed, (directory) => {
+    if (!takeOver.isAllowed()) return { done: { taken: false } };
+    const old = lookAt(original);
+    if (old?.kind !== 'file') {
+      takeOver.act();
+      return { done: { taken: true } };
+    }
+    if (directory === undefined) return 'again';
+    const version = versionFor(directory, old);
+    if (!version.isKept) link(at(original.parent, original.name), at(directory, version.name));
+    takeOver.act();
+    return { done: { taken: true, kept: keptAs(original, version.name, old) } };
+  });
+}
+
+/**
+ * Runs a synchronous `act`, so that nothing of this server comes between its steps, with the directory of the versions if
+ * there is an old file: without one, there is nothing to make a directory for. `act` says `again` if one came meanwhile.
+ */
+async function withDirectory<T>(
+  original: Original,
+  changed: ChangedDirectories,
+  act: (directory: number | undefined) => { readonly done: T } | 'again',
+): Promise<T> {
+  for (let tried = 1; ; tried += 1) {
+    const isFile = lookAt(original)?.kind === 'file';
+    let directory: number | undefined;
+    try {
+      if (isFile) directory = await makeDirectories(original, changed);
+      const directories = [original.parent, ...(directory === undefined ? [] : [directory])];
+      const outcome = await changed.during(directories, async () => act(directory));
+      if (outcome !== 'again') return outcome.done;
+    } catch (error) {
+      // A directory that was made for this went away again, because it was empty.
+      if (errorCode(error) !== 'NOT_FOUND' || !isFile || tried >= triesMax) throw error;
+    } finally {
+      if (directory !== undefined) release(directory);
+    }
+  }
+}
+
+/** A name for a file among its versions: one that it has already if a crash came between its two names. */
+function versionFor(
+  directory: number,
+  old: StoredAttributes,
+): { readonly name: string; readonly isKept: boolean } {
+  const versions = newestFirst(
+    readdirSync(itself(directory), { encoding: 'buffer' })
+      .map((bytes) => decodeName(bytes))
+      .filter((name) => versionTimeMs(name) !== undefined),
+  );
+  const [newest] = versions;
+  if (newest !== undefined && lookSync(directory, newest)?.inode === old.inode)
+    return { name: newest, isKept: true };
+  return { name: freeName(new Set(versions)), isKept: false };
+}
+
+function keptAs({ path }: Original, name: string, attributes: StoredAttributes): KeptVersion {
+  return { path: childPath(versionDirectory(path), name), attributes };
+}
+
+function link(from: string | Buffer, to: string | Buffer): void {
+  try {
+    linkSync(from, to);
+  } catch (error) {
+    if (!hasErrno(error, 'EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK')) throw error;
+    throw new ScpdError('STORAGE_FAILED', 'versions need a file system with hard links', { cause: error });
+  }
+}
+
+function lookAt({ parent, name }: Original): ReturnType<typeof lookSync> {
+  return onHostSync(() => lookSync(parent, name));
+}
+
+function freeName(taken: ReadonlySet<string>): string {
+  const nowMs = Date.now();
+  for (let tried = 0; ; tried += 1) {
+    const name = versionName(nowMs, tried);
+    if (!taken.has(name)) return name;
+  }
+}
+
+/** The directory of a file's versions, made with all that lead to it. The caller releases it. */
+async function makeDirectories({ root, path }: Original, changed: ChangedDirectories): Promise<number> {
+  let directory = onHostSync(() => openDirectorySync(root, '.'));
+  for (const name of componentsOf(versionDirectory(path))) {
+    const above = directory;
+    try {
+      directory = await enterOrMake(above, name, changed);
+    } catch (error) {
+      const code = errorCode(error);
+      if (code === 'NOT_FOUND' || code === 'NO_SPACE') throw error;
+      throw new ScpdError('STORAGE_FAILED', 'no directory for the old version', { cause: error });
+    } finally {
+      release(above);
+    }
+  }
+  return directory;
+}
+
+async function enterOrMake(above: number, name: string, changed: ChangedDirectories): Promise<number> {
+  try {
+    return openDirectorySync(above, name);
+  } catch (error) {
+    if (!hasErrno(error, 'ENOENT')) throw fromErrno(error);
+  }
+  await changed.during([above], async () => {
+    try {
+      mkdirSync(at(above, name), 0o700);
+    } catch (error) {
+      if (!hasErrno(error, 'EEXIST')) throw error; // another session was quicker
+    }
+  });
+  return onHostSync(() => openDirectorySync(above, name));
+}
