@@ -138,12 +138,12 @@ function sessionDependencies(
   const ownership = new Ownership();
   const usersByName = new Map(config.users.map(({ user }) => [user.name, user]));
   return {
-    openFiles: async ({ user, ...login }, protocol): Promise<Files> => {
+    openFiles: async ({ user, ...login }, protocol, gone): Promise<Files> => {
       const root = roots.get(user.name) ?? { hostPath: user.root, users: [user.name] };
       const quota = await quotaKeeper(catalog, { user, root, freeBytesMin: config.freeBytesMin, log });
       return createGuardedFiles({
         user,
-        store: openDiskStore(user.root, config.durability),
+        store: openDiskStore(user.root, config.durability, { gone }),
         journal: sessionJournal({ user, ...login }, newId(), protocol),
         ownership,
         sharing: root.users

@@ -7,6 +7,11 @@ export interface Channel {
    */
   readonly input: AsyncIterable<Buffer>;
   /**
+   * Aborted, with `ScpdError('CONNECTION_LOST')` as its reason, when nobody is there any more to hear of anything: the client
+   * closed the channel, or the connection is gone. Its EOF is no such thing.
+   */
+  readonly gone: AbortSignal;
+  /**
    * Sends bytes to the client's standard output. Resolves when more may be written: back-pressure is the caller's
    * wait. Rejects with `ScpdError('CONNECTION_LOST')` once the channel is gone. The buffer must not be changed after.
    */

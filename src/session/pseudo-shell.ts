@@ -144,6 +144,7 @@ class PseudoShell {
     return await this.#input.lend(async (input) => {
       const lent: Channel = {
         input,
+        gone: channel.gone,
         write: (bytes) => channel.write(bytes),
         writeError: (line) => channel.writeError(line),
         finish: (status) => channel.finish(status),

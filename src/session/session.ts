@@ -39,8 +39,11 @@ export interface SessionLog {
 }
 
 export interface SessionDependencies {
-  /** The user's tree for one session. May reject with `ScpdError`. */
-  openFiles(login: Login, protocol: Protocol): Promise<Files>;
+  /**
+   * The user's tree for one session. May reject with `ScpdError`.
+   * @param gone ends what goes on in it when the client is gone
+   */
+  openFiles(login: Login, protocol: Protocol, gone: AbortSignal): Promise<Files>;
   /** Writes the audit record of a refusal. */
   recordRefusal(login: Login, facts: RefusalFacts): Promise<void> | void;
   readonly log: SessionLog;
@@ -182,7 +185,7 @@ async function withFiles(session: Session, { protocol, run, say }: Service): Pro
   let files: Files | undefined;
   let reason: unknown;
   try {
-    files = await session.dependencies.openFiles(session.login, protocol);
+    files = await session.dependencies.openFiles(session.login, protocol, session.channel.gone);
     return await run(files);
   } catch (error) {
     reason = error;

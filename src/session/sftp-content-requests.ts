@@ -27,7 +27,6 @@ export async function copyData(session: SftpSession, request: CopyDataRequest): 
   let position = fromOffset;
   const copied = await changeContent(target, async (upload) => {
     while (position < end) {
-      session.requirePeer();
       const bytes = await source.read(position, Math.min(sftpWorkChunkBytes, end - position));
       if (bytes.length === 0) return;
       await upload.write(bytes, toOffset + position - fromOffset);
@@ -49,7 +48,6 @@ export async function checkFileHandle(
   for (const { start, end } of blocksOf(request, sizeBytes, algorithm)) {
     const hash = createHash(algorithm);
     for (let position = start; position < end;) {
-      session.requirePeer();
       const bytes = await source.read(position, Math.min(sftpWorkChunkBytes, end - position));
       if (bytes.length === 0) break;
       hash.update(bytes);
@@ -66,7 +64,6 @@ export async function checkFileName(session: SftpSession, request: HashNameReque
   const algorithm = algorithmOf(request);
   const digests: Buffer[] = [];
   for (const { start, end } of blocksOf(request, await sizeIfNeeded(session, path, request), algorithm)) {
-    session.requirePeer();
     const lengthBytes = end === Infinity ? {} : { lengthBytes: end - start };
     digests.push(await session.files.hash(path, { algorithm, offset: start, ...lengthBytes }));
   }

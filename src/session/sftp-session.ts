@@ -7,8 +7,6 @@ export interface SftpSession {
   readonly handles: HandleTable;
   /** Under which all files of the tree are shown. */
   readonly userName: string;
-  /** Rejects long work, chunk by chunk, once nobody is there to hear of its end. Throws CONNECTION_LOST. */
-  readonly requirePeer: () => void;
   /** Told of what an operator should know: faults of the host or of ours. Must not throw. */
   readonly onFault: (error: unknown) => void;
 }

@@ -3,7 +3,7 @@
  * is begun and not yet answered is bounded (`Pipeline`), so a client that sends faster than the disk writes, or that never
  * reads its answers, is slowed down by the SSH window and nothing piles up.
  */
-import { errorCode, ScpdError } from '../errors.ts';
+import { errorCode } from '../errors.ts';
 import type { Files } from '../guard/files.ts';
 import { encodeVersion, type SftpReply } from '../protocol/sftp/replies.ts';
 import { RequestDecoder } from '../protocol/sftp/request-decoder.ts';
@@ -47,7 +47,6 @@ class SftpServer {
   readonly #order = new RequestOrder();
   readonly #writes = new WriteGatherer();
   readonly #sendsLinkFirst: boolean;
-  #isLost = false;
 
   constructor(channel: Channel, files: Files, options: SftpOptions) {
     const { userName, clientSoftware = '', onFault = () => undefined } = options;
@@ -58,9 +57,6 @@ class SftpServer {
       handles: new HandleTable(),
       userName,
       onFault,
-      requirePeer: () => {
-        if (this.#isLost) throw new ScpdError('CONNECTION_LOST');
-      },
     };
     this.#replies = new ReplyQueue(channel);
     this.#pipeline = new Pipeline(this.#replies);
@@ -73,9 +69,7 @@ class SftpServer {
       await handles.abortAll('CONNECTION_LOST');
       return 0;
     } catch (error) {
-      if (errorCode(error) === 'CONNECTION_LOST') {
-        this.#isLost = true;
-      } else {
+      if (errorCode(error) !== 'CONNECTION_LOST') {
         onFault(error);
         // The requests before the broken one were done; their answers are owed.
         await this.#pipeline.answered().catch(() => undefined);

@@ -40,6 +40,7 @@ export class SessionChannel implements Channel {
   readonly #surroundings: ChannelSurroundings;
   readonly #packetBytesMax: number;
   readonly #input: InputQueue;
+  readonly #gone = new AbortController();
   #outgoingWindow: number;
   #incomingWindow = sshWindowBytes;
   #takenBytes = 0;
@@ -64,6 +65,10 @@ export class SessionChannel implements Channel {
 
   get input(): AsyncIterable<Buffer> {
     return this.#input;
+  }
+
+  get gone(): AbortSignal {
+    return this.#gone.signal;
   }
 
   /** Whether the next step is the client's: to send, to read, or to close. */
@@ -129,18 +134,19 @@ export class SessionChannel implements Channel {
   /** The client closed the channel. Our CLOSE is the answer, if it did not come first. */
   onClose(): void {
     this.#sendClose();
-    this.#gone();
+    this.#end();
   }
 
   /** The connection is gone. */
   onLost(): void {
     this.#closeSent = true;
-    this.#gone();
+    this.#end();
   }
 
-  #gone(): void {
+  #end(): void {
     if (this.#closeReceived) return;
     this.#closeReceived = true;
+    this.#gone.abort(new ScpdError('CONNECTION_LOST'));
     this.#input.lose();
     this.#resume();
     this.#resumeFinish?.();

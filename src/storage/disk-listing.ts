@@ -12,12 +12,21 @@ import { host } from './host-calls.ts';
 /** What one getdents call of the kernel may bring at once, in entries. */
 const directoryBufferEntries = 256;
 
+interface ListingOptions {
+  readonly isRoot: boolean;
+  /** Throws its reason once it is aborted: whoever goes through a tree ends with its client. */
+  readonly gone: AbortSignal | undefined;
+}
+
 /** @param descriptor of the directory; taken over, also when this throws */
-export async function openListing(descriptor: number, isRoot: boolean): Promise<Listing<StoredAttributes>> {
+export async function openListing(
+  descriptor: number,
+  listing: ListingOptions,
+): Promise<Listing<StoredAttributes>> {
   try {
     // Names are bytes: the types know 'buffer' only for readdir.
     const options = { encoding: 'buffer' as BufferEncoding, bufferSize: directoryBufferEntries };
-    return new DiskListing(descriptor, await onHost(() => opendir(itself(descriptor), options)), isRoot);
+    return new DiskListing(descriptor, await onHost(() => opendir(itself(descriptor), options)), listing);
   } catch (error) {
     release(descriptor);
     throw error;
@@ -27,16 +36,17 @@ export async function openListing(descriptor: number, isRoot: boolean): Promise<
 class DiskListing implements Listing<StoredAttributes> {
   readonly #descriptor: number;
   readonly #directory: Dir;
-  readonly #isRoot: boolean;
+  readonly #options: ListingOptions;
 
-  constructor(descriptor: number, directory: Dir, isRoot: boolean) {
+  constructor(descriptor: number, directory: Dir, options: ListingOptions) {
     this.#descriptor = descriptor;
     this.#directory = directory;
-    this.#isRoot = isRoot;
+    this.#options = options;
   }
 
   async read(entriesMax: number): Promise<readonly ListingEntry<StoredAttributes>[]> {
     for (;;) {
+      this.#options.gone?.throwIfAborted();
       const names = await this.#readNames(entriesMax);
       if (names.length === 0) return [];
       const entries = await Promise.all(names.map((name) => this.#describe(name)));
@@ -59,7 +69,7 @@ class DiskListing implements Listing<StoredAttributes> {
       const entry = (await onHost(() => this.#directory.read())) as Dirent<Buffer> | null;
       if (entry === null) break;
       const name = decodeName(entry.name);
-      if (!(this.#isRoot && name === reservedName)) names.push(name);
+      if (!(this.#options.isRoot && name === reservedName)) names.push(name);
     }
     return names;
   }

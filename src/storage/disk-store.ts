@@ -36,27 +36,39 @@ import { walk, type Found } from './walk.ts';
 /** What the daemon takes from the mode of new files and directories; read once, because reading means setting. */
 const umask = readUmask();
 
+export interface StoreOptions {
+  /** Ends long work: reading, listing, and what has not been published. Its reason is what that rejects with. */
+  readonly gone?: AbortSignal;
+}
+
 /** Opens a root, given as a host path from the configuration. Throws ScpdError. */
-export function openDiskStore(rootHostPath: string, durability: Durability): Store {
+export function openDiskStore(
+  rootHostPath: string,
+  durability: Durability,
+  options: StoreOptions = {},
+): Store {
   // The root itself may be a link: it is the operator's word, not a client's.
   const root = onHostSync(() => openSync(rootHostPath, constants.O_RDONLY | constants.O_DIRECTORY));
-  return new DiskStore(root, durability);
+  return new DiskStore(root, durability, options);
 }
 
 class DiskStore implements Store {
   readonly #root: number;
   readonly #durability: Durability;
   readonly #changed: ChangedDirectories;
+  readonly #options: StoreOptions;
 
-  constructor(root: number, durability: Durability) {
+  constructor(root: number, durability: Durability, options: StoreOptions) {
     this.#root = root;
     this.#durability = durability;
     this.#changed = new ChangedDirectories(durability);
+    this.#options = options;
   }
 
   async locate(path: VirtualPath, options: { readonly follow: boolean }): Promise<Place> {
     const found = walk(this.#root, path, options);
-    return new DiskPlace(found, { root: this.#root, durability: this.#durability, changed: this.#changed });
+    const [root, durability, changed] = [this.#root, this.#durability, this.#changed];
+    return new DiskPlace(found, { root, durability, changed, ...this.#options });
   }
 
   async settle(): Promise<void> {
@@ -70,7 +82,7 @@ class DiskStore implements Store {
 }
 
 /** What a place needs of its store. */
-interface StoreFacts {
+interface StoreFacts extends StoreOptions {
   readonly root: number;
   readonly durability: Durability;
   readonly changed: ChangedDirectories;
@@ -100,12 +112,12 @@ class DiskPlace implements Place {
   async list(): Promise<Listing<StoredAttributes>> {
     return await openListing(
       onHostSync(() => openDirectorySync(this.#parent, this.#name)),
-      this.path === '/',
+      { isRoot: this.path === '/', gone: this.#store.gone },
     );
   }
 
   async open(): Promise<StoredFile> {
-    return new DiskStoredFile(await this.#openContent());
+    return new DiskStoredFile(await this.#openContent(), this.#store.gone);
   }
 
   async stage(options: StageOptions): Promise<StagedFile> {
@@ -119,6 +131,7 @@ class DiskPlace implements Place {
       otherName: options.otherName,
       durability: this.#store.durability,
       changed: this.#store.changed,
+      gone: this.#store.gone,
     });
   }
 

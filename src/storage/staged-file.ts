@@ -42,6 +42,8 @@ export interface StagingRequest {
   readonly otherName: StageOptions['otherName'];
   readonly durability: Durability;
   readonly changed: ChangedDirectories;
+  /** Until the file stands under its name, this ends the upload. */
+  readonly gone: AbortSignal | undefined;
 }
 
 interface Opened {
@@ -123,7 +125,7 @@ class DiskStagedFile implements StagedFile {
   async read(offset: number, lengthBytes: number): Promise<Buffer> {
     return await this.#act(async () => {
       await this.#copyOld(this.#oldEnd);
-      return await readFully(this.#descriptor, offset, lengthBytes);
+      return await this.#readFully(this.#descriptor, offset, lengthBytes);
     });
   }
 
@@ -195,6 +197,10 @@ class DiskStagedFile implements StagedFile {
     }
   }
 
+  async #readFully(descriptor: number, offset: number, lengthBytes: number): Promise<Buffer> {
+    return await readFully(descriptor, { offset, lengthBytes }, this.#request.gone);
+  }
+
   async #writeFully(bytes: Buffer, offset: number): Promise<void> {
     let written = 0;
     while (written < bytes.length) {
@@ -210,7 +216,7 @@ class DiskStagedFile implements StagedFile {
     const stop = Math.min(end, this.#oldEnd);
     while (this.#reached < stop) {
       const length = Math.min(copyChunkBytes, stop - this.#reached);
-      const bytes = await readFully(old.descriptor, this.#reached, length);
+      const bytes = await this.#readFully(old.descriptor, this.#reached, length);
       if (bytes.length === 0) throw new ScpdError('STORAGE_FAILED', 'the file to be kept shrank meanwhile');
       await this.#writeFully(bytes, this.#reached);
       this.#hashWritten(bytes, this.#reached);
@@ -238,7 +244,7 @@ class DiskStagedFile implements StagedFile {
     if (this.#hash !== undefined && this.#hashedBytes === this.#reached) return this.#hash.digest('hex');
     const hash = createHash('sha256');
     for (let offset = 0; offset < this.#reached; offset += copyChunkBytes) {
-      hash.update(await readFully(this.#descriptor, offset, copyChunkBytes));
+      hash.update(await this.#readFully(this.#descriptor, offset, copyChunkBytes));
     }
     return hash.digest('hex');
   }
@@ -271,7 +277,9 @@ class DiskStagedFile implements StagedFile {
     });
   }
 
+  /** Asked at the last moment. Throws if the client is gone: after the rename it is done, whoever hears of it. */
   #mayReplace(): boolean {
+    this.#request.gone?.throwIfAborted();
     const replacement = this.#request.replaces();
     return replacement === 'anything' || (replacement === 'unchanged' && this.#isUnchanged());
   }

@@ -5,8 +5,17 @@ import { attributesOf } from './descriptor.ts';
 import { onHost } from './errno.ts';
 import { host } from './host-calls.ts';
 
-/** Reads until `lengthBytes` are there or the file ends. Throws host errors. */
-export async function readFully(descriptor: number, offset: number, lengthBytes: number): Promise<Buffer> {
+/**
+ * Reads until `lengthBytes` are there or the file ends. Throws host errors. Every long work on content reads it piece by
+ * piece through here, and so ends with its client.
+ * @param gone throws its reason once it is aborted
+ */
+export async function readFully(
+  descriptor: number,
+  { offset, lengthBytes }: { readonly offset: number; readonly lengthBytes: number },
+  gone: AbortSignal | undefined,
+): Promise<Buffer> {
+  gone?.throwIfAborted();
   const bytes = Buffer.allocUnsafe(lengthBytes);
   let filled = 0;
   while (filled < lengthBytes) {
@@ -19,10 +28,12 @@ export async function readFully(descriptor: number, offset: number, lengthBytes:
 
 export class DiskStoredFile implements StoredFile {
   readonly #descriptor: number;
+  readonly #gone: AbortSignal | undefined;
 
   /** @param descriptor of a regular file; closed by `close` */
-  constructor(descriptor: number) {
+  constructor(descriptor: number, gone: AbortSignal | undefined) {
     this.#descriptor = descriptor;
+    this.#gone = gone;
   }
 
   async attributes(): Promise<Attributes> {
@@ -30,7 +41,7 @@ export class DiskStoredFile implements StoredFile {
   }
 
   async read(offset: number, lengthBytes: number): Promise<Buffer> {
-    return await onHost(() => readFully(this.#descriptor, offset, lengthBytes));
+    return await onHost(() => readFully(this.#descriptor, { offset, lengthBytes }, this.#gone));
   }
 
   async close(): Promise<void> {

@@ -27,7 +27,7 @@ export class MemoryChannel implements Channel {
   readonly #fed: Buffer[] = [];
   #output: Buffer = Buffer.alloc(0);
   #ended = false;
-  #lost = false;
+  readonly #gone = new AbortController();
   /** Those who wait for any of the above to change. */
   #wake: (() => void)[] = [];
 
@@ -35,6 +35,10 @@ export class MemoryChannel implements Channel {
     this.#unreadBytesMax = options.unreadBytesMax ?? Infinity;
     this.#errorsAnyTime = options.errorsAnyTime ?? false;
     this.input = { [Symbol.asyncIterator]: () => ({ next: () => this.#nextInput() }) };
+  }
+
+  get gone(): AbortSignal {
+    return this.#gone.signal;
   }
 
   /** The client sends bytes; a string is Latin-1, one character a byte. Each call is one chunk of `input`. */
@@ -51,7 +55,7 @@ export class MemoryChannel implements Channel {
 
   /** The connection breaks: `input` throws CONNECTION_LOST after what was fed; `write` at once, also where it waits. */
   lose(): void {
-    this.#lost = true;
+    this.#gone.abort(new ScpdError('CONNECTION_LOST'));
     this.#changed();
   }
 
@@ -113,14 +117,14 @@ export class MemoryChannel implements Channel {
     for (;;) {
       const chunk = this.#fed.shift();
       if (chunk !== undefined) return { done: false, value: chunk };
-      if (this.#lost) throw new ScpdError('CONNECTION_LOST');
+      this.gone.throwIfAborted();
       if (this.#ended) return { done: true, value: undefined };
       await this.#change();
     }
   }
 
   #refuseIfOver(): void {
-    if (this.#lost) throw new ScpdError('CONNECTION_LOST');
+    this.gone.throwIfAborted();
     if (this.exitStatus !== undefined) throw new Error('write after finish');
   }
 

@@ -55,6 +55,8 @@ export class MemoryFiles implements Files {
   /** Transfers and listings that were opened and not yet ended. */
   openCount = 0;
   readonly #nodes = new Map<VirtualPath, Node>([[virtualPath('/'), newNode('directory', 0o755)]]);
+  /** Once it is aborted, content can't be read, as it is with the real ones. */
+  gone: AbortSignal | undefined;
   /** Links are remembered, not followed. */
   readonly #links = new Map<VirtualPath, string>();
 
@@ -116,6 +118,7 @@ export class MemoryFiles implements Files {
     return {
       attributes: async () => attributesOf(node),
       read: async (offset, lengthBytes) => {
+        this.gone?.throwIfAborted();
         this.failIfAsked('read');
         return node.bytes.subarray(offset, offset + lengthBytes);
       },

@@ -55,6 +55,7 @@ function recordingChannel(channel: Channel, entries: TranscriptEntry[]): Channel
   }
   return {
     input: input(),
+    gone: channel.gone,
     write: (bytes) => {
       entries.push({ kind: 'server', bytes: Buffer.from(bytes) });
       return channel.write(bytes);

@@ -23,6 +23,7 @@ export function openSession(options: TestSessionOptions = {}): TestSession {
   const { clientSoftware = 'OpenSSH_9.2' } = options;
   const channel = new MemoryChannel(options);
   const files = new MemoryFiles();
+  files.gone = channel.gone;
   const faults: unknown[] = [];
   const exit = runSftp(channel, files, {
     userName: 'alice',
