@@ -5,6 +5,7 @@ SHELL := /bin/sh
 .DELETE_ON_ERROR:
 
 bin := node_modules/.bin
+bench := node --import=@tapjs/typescript/import test/bench
 
 # npm writes this file last, so it is there, and newer than the lock file, when an install was completed.
 installed := node_modules/.package-lock.json
@@ -56,6 +57,17 @@ fuzz: $(installed) ## send the protocol readers a million made-up packets each; 
 .PHONY: soak
 soak: $(installed) ## kill a process that changes a catalog, again and again
 	$(bin)/tap --disable-coverage test/support/soak-catalog.ts
+
+.PHONY: bench
+bench: build ## measure beside Debian's sshd and write docs/performance.md: an hour or two
+	@rm -f .bench.json
+	$(bench)/bench.ts --results=.bench.json
+	$(bench)/report.ts .bench.json docs/performance.md
+	$(bin)/prettier --write --log-level warn docs/performance.md
+
+.PHONY: bench-quick
+bench-quick: build ## the same in less than two minutes: ratios only, for whoever touches a hot path
+	$(bench)/bench.ts --quick
 
 .PHONY: transcripts
 transcripts: build ## record the wire of each SCP client into test/transcripts again

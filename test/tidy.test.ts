@@ -169,7 +169,7 @@ t.test('files stay readable', async (t) => {
 t.test('every test file is one that tap runs', async (t) => {
   for (const path of filesBelow(join(project, 'test'))) {
     const name = relative(project, path);
-    if (!name.startsWith('test/support/')) t.match(name, /\.test\.ts$/, name);
+    if (!/^test\/(support|bench)\//.test(name)) t.match(name, /\.test\.ts$/, name);
   }
 });
 

@@ -27,7 +27,14 @@ export interface ServerOptions {
   readonly limits?: Readonly<Record<string, number>>;
   /** Further keys of the configuration. */
   readonly settings?: Readonly<Record<string, unknown>>;
+  /** The directory to make its place in. Default: that of temporary files. */
+  readonly below?: string;
+  /** Told when its process is about to be started. */
+  readonly onSpawn?: () => void;
 }
+
+/** Whatever it is that ends a server which was started for it. */
+export type Owner = Pick<Test, 'teardown'>;
 
 export class TestServer {
   readonly place: string;
@@ -195,17 +202,17 @@ export function remote(path: string, user = 'demo'): string {
 }
 
 /** Sets up a place with `scpd init`, adds users, and starts. Everything is gone when the test ends. */
-export async function startServer(t: Test, options: ServerOptions = {}): Promise<TestServer> {
+export async function startServer(t: Owner, options: ServerOptions = {}): Promise<TestServer> {
   return await startServerOf(t, (place) => new TestServer(place), options);
 }
 
 /** The same for a server that is more than a `TestServer`. */
 export async function startServerOf<T extends TestServer>(
-  t: Test,
+  t: Owner,
   make: (place: string) => T,
   options: ServerOptions = {},
 ): Promise<T> {
-  const place = mkdtempSync(join(tmpdir(), 'scpd-test-'));
+  const place = mkdtempSync(join(options.below ?? tmpdir(), 'scpd-test-'));
   const server = make(place);
   t.teardown(async () => {
     await server.end('SIGKILL');
@@ -214,6 +221,7 @@ export async function startServerOf<T extends TestServer>(
   const initialised = await run(process.execPath, [program, 'init', '--dir', place]);
   if (initialised.status !== 0) throw new Error(`scpd init: ${initialised.stderr}`);
   writeConfig(place, options);
+  options.onSpawn?.();
   await server.start();
   return server;
 }
