@@ -120,6 +120,11 @@ export class Access {
     return told === undefined ? error : new ScpdError(told, error.message, { cause: error });
   }
 
+  /** Whether everything there that is not the user's own must look as if it were not there. */
+  isBlind(path: VirtualPath): boolean {
+    return ruleFor(this.#rules, path)?.blind === true;
+  }
+
   /** Whether all that is in a directory that may be listed may also be looked at. */
   isOpenBelow(directory: VirtualPath): boolean {
     const asked = this.#showsVersions(directory) ? originalOf(directory) : directory;

@@ -100,7 +100,8 @@ class GuardedFiles implements Files {
         // Whoever may not even touch what is there learns nothing of what is not there.
         anyOf: options.missing === 'refuse' ? ['overwrite', 'append'] : ['create', 'overwrite', 'append'],
         path,
-        follow: true,
+        // Where a link leads, or whether it does, is no business of a blind user's: it has the name, and that is all.
+        follow: !this.#access.isBlind(path),
         recorded: false,
       },
       (place) => this.#beginUpload(path, place, options),

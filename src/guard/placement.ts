@@ -42,8 +42,9 @@ class Target {
     return !this.mayOverwrite && this.access.onConflict(this.place.path) === 'rename';
   }
 
-  get isTakenByFile(): boolean {
-    return this.place.attributes?.kind === 'file';
+  /** A directory has other rules, and can't be hidden from whoever may upload into it. */
+  get isTaken(): boolean {
+    return this.place.attributes !== undefined && this.place.attributes.kind !== 'directory';
   }
 }
 
@@ -60,7 +61,7 @@ export function planUpload(
   const target = new Target(access, place, path);
   const mayAppend = options.existing === 'modify' && target.may('append');
   const givesWay = target.givesWay && !mayAppend && !place.throughLink;
-  const isTaken = givesWay && target.isTakenByFile && options.missing === 'create' && target.may('create');
+  const isTaken = givesWay && target.isTaken && options.missing === 'create' && target.may('create');
   if (place.attributes !== undefined && !isTaken) return planReplacement(target, options, mayAppend);
   if (options.missing === 'refuse' || place.throughLink) throw new ScpdError('NOT_FOUND');
   target.require('create');
@@ -125,7 +126,7 @@ export interface Moved {
 export async function move(source: Place, place: Place, request: Move): Promise<Moved> {
   const target = new Target(request.access, place, request.to);
   const givesWay = target.givesWay && source.attributes?.kind !== 'directory';
-  const isTaken = givesWay && target.isTakenByFile;
+  const isTaken = givesWay && target.isTaken;
   requireMove(source, target, { ...request, isTaken });
   if (isTaken) return { path: await moveToFreeName(source, place, request) };
   try {

@@ -123,7 +123,11 @@ const operations: readonly [
     (f) => put(f, 'link'),
     answers('no error', 'PERMISSION_DENIED', 'PERMISSION_DENIED'),
   ],
-  ['create by a link', (f) => put(f, 'dangling'), answers('NOT_FOUND', 'PERMISSION_DENIED', 'NOT_FOUND')],
+  [
+    'create by a link',
+    (f) => put(f, 'dangling'),
+    answers('NOT_FOUND', 'PERMISSION_DENIED', 'PERMISSION_DENIED'),
+  ],
   [
     'upload onto a directory',
     (f) => put(f, 'directory'),
