@@ -30,18 +30,25 @@ export async function catalogRoots({ users }: Config): Promise<ReadonlyMap<strin
   );
 }
 
-/** @param damaged what to do with a file that can't be read. Throws `CatalogError`. */
+/**
+ * @param damaged what to do with a file that can't be read @param onFailure told of what can't be noted at the moment.
+ * Throws `CatalogError`
+ */
 export async function openConfiguredCatalog(
   { catalog }: Config,
   damaged: 'replace' | 'refuse',
+  onFailure?: (error: unknown) => void,
 ): Promise<SqliteCatalog> {
   const processes = { own: ownProcess, boot: bootId(), isAlive: isProcessAlive };
-  return await openCatalog({ file: catalog.file, damaged, processes });
+  const told = onFailure === undefined ? {} : { onFailure };
+  return await openCatalog({ file: catalog.file, damaged, processes, ...told });
 }
 
 /** For a server: opens the catalog and brings it up to date with the disk, saying what it does. */
 export async function startCatalog(config: Config, log: Logger): Promise<Catalog> {
-  const catalog = await openConfiguredCatalog(config, 'replace');
+  const onFailure = (error: unknown): void =>
+    log.error({ err: error }, 'the catalog can not be used; what was changed is noted later');
+  const catalog = await openConfiguredCatalog(config, 'replace', onFailure);
   try {
     const { file } = config.catalog;
     const { beginning } = catalog;

@@ -89,6 +89,10 @@ export const authorizedKeysLinesMax = 10_000;
 /** Catalog and quotas. */
 export const versionSweepMs = 60 * 60 * 1000; // how often old versions are looked for: their age is told in days
 export const catalogBusyMsMax = 5 * 1000; // waiting for another process's transaction, each of which takes some ms
+export const catalogBlockMsMax = 5; // of that, how long at once nothing else goes on in this process
+export const catalogRepairMsMin = 1000; // before what could not be noted is looked at again; twice as long each time
+export const catalogRepairMsMax = 60 * 1000;
+export const catalogRepairsMax = 1000; // names that could not be noted; beyond it the whole root is looked at
 export const catalogPageEntries = 500; // read at once when all entries are gone through
 export const catalogBatchEntries = 50; // looked at on the disk in one transaction: some 2 ms
 export const quotaStepBytes = 16 * mib; // claimed ahead for an upload of undeclared size

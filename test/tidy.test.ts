@@ -29,6 +29,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
     'guard/version-path.ts',
     'guard/ledger.ts',
     'guard/hash.ts',
+    'guard/conflict-name.ts',
     'types:guard',
     'types:audit',
   ],

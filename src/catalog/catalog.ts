@@ -15,8 +15,9 @@ import { openDatabase, type Beginning, type Database, type DatabaseOptions } fro
 import { findEntry, moveEntries, pageOfEntries, sumOfFiles } from './entries.ts';
 import { CatalogLedger, knownEntry } from './ledger.ts';
 import { asPath, pathOf } from './path-bytes.ts';
+import { Repairs } from './repairs.ts';
 import { endReservation } from './reservations.ts';
-import { lookAt, survey, type SurveyCounts, type SurveyRequest } from './survey.ts';
+import { lookAt, noteOtherNames, survey, type SurveyCounts, type SurveyRequest } from './survey.ts';
 import type { ReservationRow, Writer } from './tables.ts';
 import { recount, usageOf, type Amount } from './usage.ts';
 
@@ -33,6 +34,8 @@ export interface ProcessFacts {
 
 export interface CatalogOptions extends DatabaseOptions {
   readonly processes: ProcessFacts;
+  /** Told of what can't be noted at the moment; it is tried again. */
+  readonly onFailure?: (error: unknown) => void;
 }
 
 /** A root and who may store in it. */
@@ -91,7 +94,7 @@ export interface Catalog {
 /** Opens the catalog. Throws `CatalogError`. */
 export async function openCatalog(options: CatalogOptions): Promise<SqliteCatalog> {
   const { database, beginning } = await openDatabase(options);
-  return new SqliteCatalog(database, beginning, options.processes);
+  return new SqliteCatalog(database, beginning, options);
 }
 
 export class SqliteCatalog implements Catalog {
@@ -99,18 +102,28 @@ export class SqliteCatalog implements Catalog {
   /** For `rebuild.ts`, which writes what it found. */
   readonly database: Database;
   readonly #processes: ProcessFacts;
+  readonly #repairs: Repairs;
   readonly #rootIds = new Map<string, Promise<number>>();
+  #openStore: (root: CatalogRoot) => Store = () => {
+    throw new Error('nothing can be looked at before recover has been called');
+  };
 
-  constructor(database: Database, beginning: Beginning, processes: ProcessFacts) {
+  constructor(database: Database, beginning: Beginning, options: CatalogOptions) {
     this.database = database;
     this.beginning = beginning;
-    this.#processes = processes;
+    this.#processes = options.processes;
+    this.#repairs = new Repairs({
+      claim: (id, root) => this.#repairClaim(id, root),
+      root: (root) => this.#repairRoot(root),
+      report: options.onFailure ?? (() => undefined),
+    });
   }
 
   async ledger({ root, user, quota }: Parameters<Catalog['ledger']>[0]): Promise<Ledger> {
     const { database } = this;
     const process = this.#processes.own;
-    return new CatalogLedger({ database, process, rootId: await this.rootId(root), user, quota });
+    const [rootId, repairs] = [await this.rootId(root), this.#repairs];
+    return new CatalogLedger({ database, process, root, rootId, repairs, user, quota });
   }
 
   async usage(user: string): Promise<Usage> {
@@ -156,6 +169,7 @@ export class SqliteCatalog implements Catalog {
     roots: readonly CatalogRoot[],
     openStore: (root: CatalogRoot) => Store,
   ): AsyncGenerator<Recovered> {
+    this.#openStore = openStore;
     const gone = await this.#register();
     for (const root of roots) {
       const store = openStore(root);
@@ -189,6 +203,7 @@ export class SqliteCatalog implements Catalog {
 
   /** Also lets go of the name of this process, unless something was left open under it. */
   async close(): Promise<void> {
+    await this.#repairs.close();
     try {
       await this.database.write(async (writer) => {
         await writer
@@ -254,23 +269,54 @@ export class SqliteCatalog implements Catalog {
     if (whole) return { root, whole, paths: 1, counts: await this.survey(root, store) };
     if (gone.length === 0) return undefined;
     const counts: SurveyCounts = { entries: 0, added: 0, corrected: 0, removed: 0 };
-    for (const row of leftOpen) {
-      await finishRename(this.database, store, row);
-      for (const path of pathsOf(row)) {
-        const found = await survey({
-          database: this.database,
-          store,
-          spot: { rootId, path },
-          ...foundIn(root),
-          ...(row.claimed_files > 0 ? { owner: row.user } : {}),
-        });
-        add(counts, found);
-      }
+    for (const row of leftOpen) await this.#lookAtClaim({ root, store, row }, counts);
+    return leftOpen.length === 0 ? undefined : { root, whole, paths: leftOpen.length, counts };
+  }
+
+  /** Makes what is known of a claim's paths agree with the disk. */
+  async #lookAtClaim(
+    { root, store, row }: { readonly root: CatalogRoot; readonly store: Store; readonly row: ReservationRow },
+    counts: SurveyCounts,
+  ): Promise<void> {
+    const { database } = this;
+    const facts = { ...foundIn(root), ...(row.claimed_files > 0 ? { owner: row.user } : {}) };
+    await finishRename(database, store, row);
+    for (const path of pathsOf(row)) {
+      const request = { database, store, spot: { rootId: row.root_id, path }, ...facts };
+      add(counts, await survey(request));
+      if (row.apart === 1 || row.target !== null) await noteOtherNames(request, counts);
     }
-    // The claims of who died tell what was under way, but not surely all of it (a directory may have been renamed under an
-    // upload meanwhile): so all is looked at once.
-    add(counts, await this.survey(root, store));
-    return { root, whole, paths: leftOpen.length, counts };
+  }
+
+  async #repairClaim(id: string, root: CatalogRoot): Promise<void> {
+    const counts: SurveyCounts = { entries: 0, added: 0, corrected: 0, removed: 0 };
+    const store = this.#openStore(root);
+    try {
+      for (let at: string | undefined; ;) {
+        const { read } = this.database;
+        const row = await read.selectFrom('reservations').selectAll().where('id', '=', id).executeTakeFirst();
+        if (row === undefined || pathOf(row) === at) break;
+        at = pathOf(row); // once more if it was moved meanwhile
+        await this.#lookAtClaim({ root, store, row }, counts);
+      }
+    } finally {
+      store.close();
+    }
+    await this.database.write((writer) => endReservation(writer, id));
+  }
+
+  async #repairRoot(root: CatalogRoot): Promise<void> {
+    const id = await this.rootId(root);
+    // Whatever becomes of this process: the next one is to look.
+    await this.database.write(async (writer) => {
+      await writer.updateTable('roots').set({ surveyed_at: null }).where('id', '=', id).execute();
+    });
+    const store = this.#openStore(root);
+    try {
+      await this.survey(root, store);
+    } finally {
+      store.close();
+    }
   }
 
   async #forget(gone: readonly string[]): Promise<void> {

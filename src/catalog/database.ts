@@ -4,10 +4,12 @@
  * Every statement runs on the main thread, some 20 µs each, so transactions are short, and the writes of one turn of the
  * event loop share one. `synchronous=NORMAL`: a commit survives the end of the process, not always a power cut; what a
  * power cut took is found again on the disk (`survey.ts`). A transaction that writes begins IMMEDIATE, because one
- * that had read first could not wait for its turn.
+ * that had read first could not wait for its turn. While another process has its turn, SQLite would hold up the whole
+ * event loop: it is told to give up at once, and is asked again by a timer.
  */
 import { closeSync, constants, mkdirSync, openSync, renameSync, existsSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 import {
   CompiledQuery,
   Kysely,
@@ -19,7 +21,7 @@ import {
   type SqliteDialectConfig,
 } from 'kysely';
 import Libsql from 'libsql';
-import { catalogBusyMsMax } from '../limits.ts';
+import { catalogBlockMsMax, catalogBusyMsMax } from '../limits.ts';
 import { migrate } from './migrations.ts';
 import type { Reader, Tables, Writer } from './tables.ts';
 
@@ -44,6 +46,8 @@ export type Beginning =
 /** A write that waits for its transaction. */
 interface Waiting {
   readonly act: (writer: Writer) => Promise<void>;
+  /** Whether it has its transaction for itself. */
+  readonly alone: boolean;
   readonly done: () => void;
   readonly fail: (error: unknown) => void;
 }
@@ -83,6 +87,7 @@ async function openFile(file: string): Promise<Database> {
     if (check[0]?.quick_check !== 'ok') throw new DamageError(check[0]?.quick_check ?? 'the check failed');
     const database = new Database(native);
     await database.write(migrate);
+    native.pragma(`busy_timeout = ${catalogBlockMsMax}`);
     return database;
   } catch (error) {
     native.close();
@@ -104,14 +109,12 @@ export class Database {
    * must bear being run twice: the transaction of a group in which one fails is rolled back, and each runs again alone.
    */
   async write<T>(act: (writer: Writer) => Promise<T>): Promise<T> {
-    return await new Promise<T>((resolve, reject) => {
-      let result: T;
-      const once = async (writer: Writer): Promise<void> => {
-        result = await act(writer);
-      };
-      this.#waiting.push({ act: once, done: () => resolve(result), fail: reject });
-      this.#writing ??= this.#writeGroups();
-    });
+    return await this.#enqueue(act, false);
+  }
+
+  /** The same, but in a transaction of its own: what `act` does is done once at most, also if the commit fails. */
+  async writeAlone<T>(act: (writer: Writer) => Promise<T>): Promise<T> {
+    return await this.#enqueue(act, true);
   }
 
   /** Waits for what is being written. Does not fail. */
@@ -120,11 +123,23 @@ export class Database {
     await this.read.destroy();
   }
 
+  async #enqueue<T>(act: (writer: Writer) => Promise<T>, alone: boolean): Promise<T> {
+    return await new Promise<T>((resolve, reject) => {
+      let result: T;
+      const once = async (writer: Writer): Promise<void> => {
+        result = await act(writer);
+      };
+      this.#waiting.push({ act: once, alone, done: () => resolve(result), fail: reject });
+      this.#writing ??= this.#writeGroups();
+    });
+  }
+
   async #writeGroups(): Promise<void> {
     while (this.#waiting.length > 0) {
       await new Promise((resolve) => setImmediate(resolve)); // lets the rest of this turn join
-      const group = this.#waiting;
-      this.#waiting = [];
+      const firstAlone = this.#waiting.findIndex(({ alone }) => alone);
+      const length = firstAlone === -1 ? this.#waiting.length : Math.max(firstAlone, 1);
+      const group = this.#waiting.splice(0, length);
       try {
         await this.#transaction(group);
       } catch (error) {
@@ -146,10 +161,25 @@ export class Database {
   }
 
   async #transaction(group: readonly Waiting[]): Promise<void> {
-    await this.read.transaction().execute(async (writer) => {
+    await this.#inTurn(async (writer) => {
       for (const { act } of group) await act(writer);
     });
     for (const { done } of group) done();
+  }
+
+  /** Runs a transaction when no other process has one. Throws what SQLite says if that takes too long. */
+  async #inTurn(act: (writer: Writer) => Promise<void>): Promise<void> {
+    const deadlineMs = performance.now() + catalogBusyMsMax;
+    for (let tried = 1; ; tried += 1) {
+      try {
+        await this.read.transaction().execute(act);
+        return;
+      } catch (error) {
+        if (!(error instanceof BusyError)) throw error;
+        if (performance.now() >= deadlineMs) throw error.cause;
+      }
+      await pause(1 + Math.random() * Math.min(tried * 2, 25)); // by chance, so that processes do not keep step
+    }
   }
 }
 
@@ -168,8 +198,17 @@ class Dialect extends SqliteDialect {
 
 class ImmediateDriver extends SqliteDriver {
   override async beginTransaction(connection: DatabaseConnection): Promise<void> {
-    await connection.executeQuery(CompiledQuery.raw('begin immediate'));
+    try {
+      await connection.executeQuery(CompiledQuery.raw('begin immediate'));
+    } catch (error) {
+      throw codeIn(error).startsWith('SQLITE_BUSY') ? new BusyError('busy', { cause: error }) : error;
+    }
   }
+}
+
+/** Another process has its turn: nothing was begun. */
+class BusyError extends Error {
+  override readonly name = 'BusyError';
 }
 
 /** Keeps prepared statements: the query builder prepares anew for each query. */
@@ -205,7 +244,11 @@ class DamageError extends Error {
 
 function isDamage(error: unknown): boolean {
   if (error instanceof DamageError) return true;
-  return error instanceof Error && 'code' in error && /^SQLITE_(CORRUPT|NOTADB)/u.test(String(error.code));
+  return /^SQLITE_(CORRUPT|NOTADB)/u.test(codeIn(error));
+}
+
+function codeIn(error: unknown): string {
+  return error instanceof Error && 'code' in error ? String(error.code) : '';
 }
 
 function setAside(file: string): string {

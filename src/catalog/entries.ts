@@ -115,8 +115,7 @@ export async function removeEntries(writer: Writer, spot: Spot): Promise<void> {
  */
 export async function moveEntries(writer: Writer, from: Spot, to: VirtualPath): Promise<void> {
   const { rootId, path } = from;
-  const moved = await findEntry(writer, from);
-  if (moved === undefined || path === to) return;
+  if (path === to) return;
   const newPath = sql<Buffer>`cast(${asBytes(to)} || substr(path, ${asBytes(path).length + 1}) as blob)`;
   // What is replaced: a file or an empty directory, and whatever was noted below `to` by mistake.
   const replaced = (builder: ExpressionBuilder<Tables, 'entries'>): Expression<SqlBool> =>

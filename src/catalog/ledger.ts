@@ -2,6 +2,9 @@
  * One user in one root, as the guard sees it. A change that was made is noted from what the disk shows while the
  * database is locked, so the last one to note a name has seen it last, whatever order the changes came in. Whoever finds
  * that another one's change is there already leaves the noting to that one: its own claim is still open.
+ *
+ * That needs paths that lead to the same directories for the disk and for the catalog: so whatever is moved is moved while
+ * the database is locked, and noted in the same transaction, and a claim is on a path that leads where it led.
  */
 import { v7 as newId } from 'uuid';
 import {
@@ -17,9 +20,11 @@ import {
   type Quota,
   type Usage,
 } from '../guard/ledger.ts';
+import { ScpdError } from '../errors.ts';
 import type { KeptVersion, StoredAttributes } from '../guard/store.ts';
 import { versionDirectory } from '../guard/version-path.ts';
 import { childPath, parentPath, type VirtualPath } from '../guard/virtual-path.ts';
+import type { CatalogRoot } from './catalog.ts';
 import type { Database } from './database.ts';
 import {
   findEntry,
@@ -30,16 +35,26 @@ import {
   setVersionContent,
   type Spot,
 } from './entries.ts';
-import { asPath, pathOf } from './path-bytes.ts';
-import { addReservation, endReservation, resizeReservation } from './reservations.ts';
-import type { EntryRow, NewEntry, ReservationRow, Writer } from './tables.ts';
+import { pathOf } from './path-bytes.ts';
+import type { Repairs } from './repairs.ts';
+import {
+  addReservation,
+  claimantAt,
+  endReservation,
+  keepReservation,
+  resizeReservation,
+} from './reservations.ts';
+import type { EntryRow, NewEntry, Writer } from './tables.ts';
 import { usageOf } from './usage.ts';
 
 export interface LedgerFacts {
   readonly database: Database;
   /** The process that claims: its claims end with it. */
   readonly process: string;
+  readonly root: CatalogRoot;
   readonly rootId: number;
+  /** For what can't be noted. */
+  readonly repairs: Repairs;
   readonly user: string;
   readonly quota: Quota;
 }
@@ -52,7 +67,7 @@ export class CatalogLedger implements Ledger {
   }
 
   async claim(request: ClaimRequest): Promise<Claim | undefined> {
-    const { path, target, bytes, creates, apart = false } = request;
+    const { path, target, bytes, creates, apart = false, isInPlace = () => true } = request;
     const { database, process, rootId, user, quota } = this.#facts;
     const id = newId();
     const reservation = {
@@ -65,10 +80,18 @@ export class CatalogLedger implements Ledger {
       apart,
       claimed: { bytes, files: creates ? 1 : 0 },
     };
-    const isGranted = await database.write((writer) => addReservation(writer, reservation, quota));
-    return isGranted
-      ? new CatalogClaim(id, { ...this.#facts, retained: request.retained === true })
-      : undefined;
+    const answer = await database.write(async (writer) => {
+      if (!isInPlace()) return 'elsewhere';
+      return (await addReservation(writer, reservation, quota)) ? 'granted' : 'refused';
+    });
+    if (answer === 'elsewhere')
+      throw new ScpdError('NOT_FOUND', 'its directory was renamed or removed meanwhile');
+    if (answer === 'refused') return undefined;
+    return new CatalogClaim(id, { ...this.#facts, retained: request.retained === true });
+  }
+
+  unclaimed(): Claim {
+    return new Unclaimed(() => this.#facts.repairs.root(this.#facts.root));
   }
 
   async usage(): Promise<Usage> {
@@ -99,12 +122,14 @@ class CatalogClaim implements Claim {
     await this.#end(async (writer, spot) => {
       const place = content?.name === undefined ? spot : sibling(spot, content.name);
       await this.#keep(writer, place, content?.kept);
-      const found = look();
+      const found = look(place.path);
       if (found === undefined) return;
       if (content !== undefined && content.inode !== found.inode) {
         await noteContentOfVersion(writer, place, content);
         return;
       }
+      const known = content === undefined ? await findEntry(writer, place) : undefined;
+      if (known !== undefined && isCurrent(knownEntry(known), found)) return; // another's, who knows more of it
       await putEntry(writer, place, {
         ...columnsOf(found),
         user: this.#facts.user,
@@ -119,13 +144,13 @@ class CatalogClaim implements Claim {
   async removed(look: Look, kept?: KeptVersion): Promise<void> {
     await this.#end(async (writer, spot) => {
       await this.#keep(writer, spot, kept);
-      if (look() === undefined) await removeEntries(writer, spot);
+      if (look(spot.path) === undefined) await removeEntries(writer, spot);
     });
   }
 
   async changed(look: Look, before: StoredAttributes): Promise<void> {
     await this.#end(async (writer, spot) => {
-      const [found, old] = [look(), await findEntry(writer, spot)];
+      const [found, old] = [look(spot.path), await findEntry(writer, spot)];
       if (found?.inode !== before.inode || old === undefined) return;
       await putEntry(writer, spot, {
         ...withoutKey(old),
@@ -135,14 +160,30 @@ class CatalogClaim implements Claim {
     });
   }
 
-  async moved(look: Look, moved?: Moved): Promise<void> {
-    await this.#end(async (writer, from, { target }) => {
-      if (target === null) throw new TypeError('a claim without a target');
-      const to = { rootId: from.rootId, path: moved?.to ?? asPath(target) };
-      await this.#keep(writer, to, moved?.kept);
-      if ((await findEntry(writer, from)) === undefined) await removeStale(writer, to, look());
-      else await moveEntries(writer, from, to.path);
-    });
+  async move<T extends Moved>(act: () => Promise<T>, look: Look): Promise<T> {
+    const { database, user } = this.#facts;
+    let outcome: { readonly moved: T } | { readonly error: unknown } | undefined;
+    let isUnsure = false;
+    try {
+      await database.writeAlone(async (writer) => {
+        const row = await endReservation(writer, this.#id);
+        if (row === undefined) throw new Error('a claim that is over');
+        outcome = await outcomeOf(act);
+        if ('error' in outcome) return;
+        const { path, kept } = outcome.moved;
+        await this.#keep(writer, { rootId: row.root_id, path }, kept);
+        const from = { rootId: row.root_id, path: pathOf(row) };
+        isUnsure = await noteMove(writer, from, path, { found: look(path), user });
+        if (isUnsure) await keepReservation(writer, row, path);
+      });
+      if (isUnsure) this.#facts.repairs.claim(this.#id, this.#facts.root);
+    } catch (error) {
+      this.#facts.repairs.claim(this.#id, this.#facts.root, error);
+      if (outcome === undefined) throw error;
+    }
+    if (outcome === undefined) throw new TypeError('a transaction that was not run');
+    if ('error' in outcome) throw outcome.error;
+    return outcome.moved;
   }
 
   async release(): Promise<void> {
@@ -176,13 +217,53 @@ class CatalogClaim implements Claim {
     );
   }
 
-  async #end(note: (writer: Writer, spot: Spot, row: ReservationRow) => Promise<void>): Promise<void> {
-    await this.#facts.database.write(async (writer) => {
-      const row = await endReservation(writer, this.#id);
-      if (row === undefined) return;
-      // Not the path that was claimed: the directory may have been renamed meanwhile.
-      await note(writer, { rootId: row.root_id, path: pathOf(row) }, row);
-    });
+  /** Never throws: the claim stays until what it is about has been looked at. */
+  async #end(note: (writer: Writer, spot: Spot) => Promise<void>): Promise<void> {
+    try {
+      await this.#facts.database.write(async (writer) => {
+        const row = await endReservation(writer, this.#id);
+        if (row === undefined) return;
+        // Not the path that was claimed: the directory may have been renamed meanwhile.
+        await note(writer, { rootId: row.root_id, path: pathOf(row) });
+      });
+    } catch (error) {
+      this.#facts.repairs.claim(this.#id, this.#facts.root, error);
+    }
+  }
+}
+
+/** For changes that nobody could claim: the root has to be looked at afterwards. */
+class Unclaimed implements Claim {
+  readonly #changed: () => void;
+
+  constructor(changed: () => void) {
+    this.#changed = changed;
+  }
+
+  async resize(): Promise<boolean> {
+    return true;
+  }
+
+  async made(): Promise<void> {
+    this.#changed();
+  }
+
+  async removed(): Promise<void> {
+    this.#changed();
+  }
+
+  async changed(): Promise<void> {
+    this.#changed();
+  }
+
+  async move<T extends Moved>(act: () => Promise<T>): Promise<T> {
+    const moved = await act();
+    this.#changed();
+    return moved;
+  }
+
+  async release(): Promise<void> {
+    // Nothing was changed.
   }
 }
 
@@ -227,8 +308,41 @@ function withoutKey({ root_id: _root, path: _path, ...rest }: EntryRow): Omit<En
   return rest;
 }
 
-/** Something that nobody knew of was moved here: what was known to be here is gone. */
-async function removeStale(writer: Writer, to: Spot, found: StoredAttributes | undefined): Promise<void> {
+/**
+ * What was there before is gone; what is there now is what was moved, or what was put in its place before it was. Answers
+ * whether it is a directory of which nobody can say what is known of what is in it.
+ */
+async function noteMove(
+  writer: Writer,
+  from: Spot,
+  path: VirtualPath,
+  { found, user }: { readonly found: StoredAttributes | undefined; readonly user: string },
+): Promise<boolean> {
+  if (from.path === path) return false;
+  const to = { rootId: from.rootId, path };
+  const maker = await claimantAt(writer, from);
+  await removeEntries(writer, to);
+  await moveEntries(writer, from, path);
   const known = await findEntry(writer, to);
-  if (known !== undefined && known.inode !== found?.inode) await removeEntries(writer, to);
+  if (found === undefined || (known !== undefined && isCurrent(knownEntry(known), found))) return false;
+  // Whoever made it has not noted it yet, and will not find it any more.
+  await putEntry(writer, to, {
+    ...columnsOf(found),
+    user: maker ?? known?.user ?? user,
+    sha256: null,
+    verdict: null,
+    upload_id: null,
+    stored_at: new Date().toISOString(),
+  });
+  return found.kind === 'directory';
+}
+
+async function outcomeOf<T>(
+  act: () => Promise<T>,
+): Promise<{ readonly moved: T } | { readonly error: unknown }> {
+  try {
+    return { moved: await act() };
+  } catch (error) {
+    return { error };
+  }
 }

@@ -89,10 +89,32 @@ export async function endReservation(writer: Writer, id: string): Promise<Reserv
   return row;
 }
 
+/** Puts the claim of a move back, which counts with nothing, until somebody has looked at where it led. */
+export async function keepReservation(
+  writer: Writer,
+  row: ReservationRow,
+  target: VirtualPath,
+): Promise<void> {
+  const kept = { ...row, path: asBytes(pathOf(row)), target: asBytes(target) };
+  await writer.insertInto('reservations').values(kept).execute();
+}
+
 /** To be called when the entry at a path has changed: what the claims on it add is another amount now. */
 export async function rebalance(writer: Writer, spot: Spot): Promise<void> {
   for (const [user, difference] of await reprice(writer, spot))
     await chargeReserved(writer, user, difference);
+}
+
+/** Who is making something at a path, if anybody is. */
+export async function claimantAt(writer: Writer, { rootId, path }: Spot): Promise<string | undefined> {
+  const row = await writer
+    .selectFrom('reservations')
+    .select('user')
+    .where('root_id', '=', rootId)
+    .where('path', '=', asBytes(path))
+    .where('claimed_files', '>', 0)
+    .executeTakeFirst();
+  return row?.user;
 }
 
 interface Spot {

@@ -7,7 +7,8 @@ import { isCurrent } from '../guard/ledger.ts';
 import type { Listing } from '../guard/files.ts';
 import type { Store, StoredAttributes } from '../guard/store.ts';
 import { isStoredVersion, versionDirectory } from '../guard/version-path.ts';
-import { childPath, type VirtualPath } from '../guard/virtual-path.ts';
+import { mayBeConflictName } from '../guard/conflict-name.ts';
+import { baseName, childPath, parentPath, type VirtualPath } from '../guard/virtual-path.ts';
 import { errorCode, type ErrorCode } from '../errors.ts';
 import { catalogBatchEntries, catalogPageEntries } from '../limits.ts';
 import type { Database } from './database.ts';
@@ -92,6 +93,25 @@ export async function survey(request: SurveyRequest): Promise<SurveyCounts> {
   }
   await noteFound(request, batch, counts);
   return counts;
+}
+
+/** Notes what an upload to a path may have made under another name, because that one was taken (`conflict-name.ts`). */
+export async function noteOtherNames(request: SurveyRequest, counts: SurveyCounts): Promise<void> {
+  const { path } = request.spot;
+  const listing = path === '/' ? undefined : await openListing(request.store, parentPath(path));
+  if (listing === undefined) return;
+  try {
+    for (;;) {
+      const entries = await listing.read(catalogBatchEntries);
+      if (entries.length === 0) return;
+      const others = entries.filter(({ name }) => mayBeConflictName(name, baseName(path)));
+      const paths = others.map(({ name }) => childPath(parentPath(path), name));
+      counts.entries += paths.length;
+      await noteFound(request, paths, counts);
+    }
+  } finally {
+    await listing.close();
+  }
 }
 
 /** Everything below a path, and the versions of all that is or was there. Of these, files only. */

@@ -19,6 +19,14 @@ export function conflictName(name: string, tried: number): string | undefined {
   return start.join('') + tail;
 }
 
+/** Whether `candidate` may have been made from `name`. */
+export function mayBeConflictName(candidate: string, name: string): boolean {
+  const [stem, end] = split(name);
+  if (!candidate.endsWith(end)) return false;
+  const marked = /^(.+)\.(?:[0-9]+|[0-9a-f]{16})$/su.exec(candidate.slice(0, candidate.length - end.length));
+  return marked?.[1] !== undefined && stem.startsWith(marked[1]);
+}
+
 /** `backup.tar.gz` → `backup`, `.tar.gz`. A dot at the start begins no ending. */
 function split(name: string): readonly [stem: string, end: string] {
   const end = /(?<=.)(?:\.tar)?\.[^.]{1,16}$/su.exec(name)?.[0] ?? '';

@@ -40,6 +40,8 @@ export interface ClaimRequest {
   readonly apart?: boolean;
   /** Whether it will be retained: then it counts as stored no earlier than anything before, whatever the clock says. */
   readonly retained?: boolean;
+  /** Whether the paths still lead to the places that were found by them; asked when no directory can be moved. */
+  readonly isInPlace?: () => boolean;
 }
 
 /** What is known of a file's content besides what the disk tells. */
@@ -54,13 +56,17 @@ export interface Content {
   readonly kept?: KeptVersion;
 }
 
+/** Where something is that was moved, and what it replaced, if that is a version now. */
 export interface Moved {
-  readonly to: VirtualPath;
-  readonly kept?: KeptVersion | undefined;
+  readonly path: VirtualPath;
+  readonly kept?: KeptVersion;
 }
 
-/** Looks at what stands under the name now. Synchronous, so that nothing comes between the look and the note of it. */
-export type Look = () => StoredAttributes | undefined;
+/**
+ * Looks at what is at a path now: a claim's own, unless its directory was moved. Synchronous, so that nothing comes
+ * between the look and the note of it.
+ */
+export type Look = (path: VirtualPath) => StoredAttributes | undefined;
 
 /** A change under way. Exactly one of the calls that end it, once; each gives back what was claimed and not used. */
 export interface Claim {
@@ -73,11 +79,12 @@ export interface Claim {
   /** Ends: mode or times were changed. @param before what was there */
   changed(look: Look, before: StoredAttributes): Promise<void>;
   /**
-   * Ends: what was at the path, and all below it, was moved.
-   * @param look at where it was moved to @param facts.to where that is, if it is not the target
-   * @param facts.kept what it replaced, and is a version now
+   * Ends: moves what is at the path, and all below it. That is done and noted in one step: all that is known of paths
+   * hangs on the order in which directories were moved, and only so it is the same for whoever looks.
+   * @param act moves it, waiting for nothing but its own steps. Throws what `act` throws; a failure of the ledger, other
+   *   than an ScpdError, says that nothing was done
    */
-  moved(look: Look, facts?: Moved): Promise<void>;
+  move<T extends Moved>(act: () => Promise<T>, look: Look): Promise<T>;
   /** Ends: nothing was changed. */
   release(): Promise<void>;
 }
@@ -96,8 +103,10 @@ export interface KnownEntry extends Pick<StoredAttributes, 'kind' | 'sizeBytes' 
 
 /** One user in one root. */
 export interface Ledger {
-  /** Undefined if the quota does not allow it. */
+  /** Undefined if the quota does not allow it. Throws NOT_FOUND if a directory was moved or removed meanwhile. */
   claim(request: ClaimRequest): Promise<Claim | undefined>;
+  /** For a change that is made although it can't be claimed. */
+  unclaimed(): Claim;
   usage(): Promise<Usage>;
   entryAt(path: VirtualPath): Promise<KnownEntry | undefined>;
 }

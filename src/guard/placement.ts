@@ -3,7 +3,8 @@ import { ScpdError, errorCode } from '../errors.ts';
 import type { Access, Verb } from './access.ts';
 import { conflictName } from './conflict-name.ts';
 import type { UploadOptions } from './files.ts';
-import type { KeptVersion, Place, Replacement, StageOptions, Store } from './store.ts';
+import type { Moved } from './ledger.ts';
+import type { Place, Replacement, StageOptions, Store } from './store.ts';
 import { baseName, childPath, parentPath, type VirtualPath } from './virtual-path.ts';
 
 export interface UploadPlan extends StageOptions {
@@ -111,12 +112,6 @@ export interface Move {
   readonly from: VirtualPath;
   readonly to: VirtualPath;
   readonly replace: boolean;
-}
-
-/** Where something is that was moved, and what it replaced, if that is a version now. */
-export interface Moved {
-  readonly path: VirtualPath;
-  readonly kept?: KeptVersion;
 }
 
 /**

@@ -16,6 +16,7 @@ import {
   type KnownEntry,
   type Ledger,
   type Look,
+  type Moved,
   type Quota,
   type Usage,
 } from './ledger.ts';
@@ -45,14 +46,16 @@ export const noLedger: Ledger = {
   claim: async () => noClaim,
   usage: async () => unused,
   entryAt: async () => undefined,
+  unclaimed: () => noClaim,
 };
 
+/** Keeps nothing. */
 const noClaim: Claim = {
   resize: async () => true,
   made: async () => undefined,
   removed: async () => undefined,
   changed: async () => undefined,
-  moved: async () => undefined,
+  move: (act) => act(),
   release: async () => undefined,
 };
 
@@ -74,15 +77,15 @@ export class QuotaKeeper {
     act: () => Promise<void>,
   ): Promise<void> {
     const content = known?.sha256 ? { ...known, sha256: known.sha256 } : undefined;
-    await this.#change({ path: place.path, bytes, creates: true, apart: true }, act, (claim) =>
-      claim.made(() => place.look(), content),
+    await this.#change(place, { bytes, creates: true, apart: true }, act, (claim) =>
+      claim.made((path) => place.lookAt(path), content),
     );
   }
 
   /** @param act answers what is a version now */
   async removing<T extends KeptVersion | undefined | void>(place: Place, act: () => Promise<T>): Promise<T> {
-    return await this.#change({ path: place.path, bytes: 0, creates: false }, act, (claim, kept) =>
-      claim.removed(() => place.look(), kept ?? undefined),
+    return await this.#change(place, { bytes: 0, creates: false }, act, (claim, kept) =>
+      claim.removed((path) => place.lookAt(path), kept ?? undefined),
     );
   }
 
@@ -91,21 +94,23 @@ export class QuotaKeeper {
     { place, attributes }: { readonly place: Place; readonly attributes: StoredAttributes },
     act: () => Promise<void>,
   ): Promise<void> {
-    await this.#change({ path: place.path, bytes: 0, creates: false }, act, (claim) =>
-      claim.changed(() => place.look(), attributes),
+    await this.#change(place, { bytes: 0, creates: false }, act, (claim) =>
+      claim.changed((path) => place.lookAt(path), attributes),
     );
   }
 
-  /** @param act answers where it was moved to, and what is a version now */
-  async moving<T extends { readonly path: VirtualPath; readonly kept?: KeptVersion }>(
-    place: Place,
-    target: Place,
-    act: () => Promise<T>,
-  ): Promise<T> {
-    const request = { path: place.path, target: target.path, bytes: 0, creates: false };
-    return await this.#change(request, act, (claim, { path, kept }) =>
-      claim.moved(() => target.look(), { to: path, kept }),
-    );
+  /** @param act answers where it was moved to, and what is a version now; `Claim.move` says how it must be */
+  async moving<T extends Moved>(place: Place, target: Place, act: () => Promise<T>): Promise<T> {
+    const isInPlace = (): boolean => place.isInPlace() && target.isInPlace();
+    const ends = { path: place.path, target: target.path };
+    const claim = await this.#claim({ ...ends, bytes: 0, creates: false, isInPlace });
+    const actInPlace = async (): Promise<T> => {
+      if (!isInPlace()) throw new ScpdError('NOT_FOUND', 'a directory was renamed or removed meanwhile');
+      return await act();
+    };
+    const look = (path: VirtualPath): StoredAttributes | undefined => place.lookAt(path);
+    const moved = await this.#ask(() => claim.move(actInPlace, look), undefined);
+    return moved ?? (await this.#options.ledger.unclaimed().move(actInPlace, look));
   }
 
   /**
@@ -120,9 +125,14 @@ export class QuotaKeeper {
     await this.#checkSpace(store, declaredBytes);
     // What stays as a version and counts makes no room.
     const keepsOld = plan.keepsVersion === true && this.#options.quota.countsVersions !== false;
-    const apart = plan.exclusive || keepsOld;
-    const request = { path: place.path, bytes: declaredBytes, creates: true, apart, retained };
-    const claim = await this.#claim(request);
+    const claim = await this.#claim({
+      path: place.path,
+      bytes: declaredBytes,
+      creates: true,
+      apart: plan.exclusive || keepsOld,
+      retained,
+      isInPlace: () => place.isInPlace(),
+    });
     try {
       const staged = await place.stage(plan);
       const checkFloor = async (neededBytes = 0): Promise<void> => {
@@ -182,11 +192,12 @@ export class QuotaKeeper {
 
   /** A change between a claim and the note of what became of it. */
   async #change<T>(
-    request: ClaimRequest,
+    place: Place,
+    request: Omit<ClaimRequest, 'path'>,
     act: () => Promise<T>,
     note: (claim: Claim, done: T) => Promise<void>,
   ): Promise<T> {
-    const claim = await this.#claim(request);
+    const claim = await this.#claim({ path: place.path, ...request, isInPlace: () => place.isInPlace() });
     let done: T;
     try {
       done = await act();
@@ -199,7 +210,8 @@ export class QuotaKeeper {
   }
 
   async #claim(request: ClaimRequest): Promise<Claim> {
-    const claim = await this.#ask(() => this.#options.ledger.claim(request), noClaim);
+    const { ledger } = this.#options;
+    const claim = await this.#ask(() => ledger.claim(request), ledger.unclaimed());
     if (claim === undefined) throw new ScpdError('QUOTA_EXCEEDED', request.path);
     return claim;
   }
@@ -226,10 +238,11 @@ export class QuotaKeeper {
   }
 
   /** Asks the ledger; if it fails, a user without a quota goes on as if it had answered `otherwise`. */
-  async #ask<T>(ask: () => Promise<T>, otherwise: T): Promise<T> {
+  async #ask<T, Otherwise = T>(ask: () => Promise<T>, otherwise: Otherwise): Promise<T | Otherwise> {
     try {
       return await ask();
     } catch (error) {
+      if (error instanceof ScpdError) throw error; // an answer, not a failure
       this.#options.onFailure(error);
       const { bytesMax, filesMax } = this.#options.quota;
       if (bytesMax === undefined && filesMax === undefined) return otherwise;
@@ -239,7 +252,7 @@ export class QuotaKeeper {
     }
   }
 
-  /** Notes what became of a claim. It is done on the disk: a failure can't undo it, and a later start will find it. */
+  /** Notes what became of a claim. It is done on the disk: a failure can't undo it, and the ledger will look again. */
   async #end(note: () => Promise<void>): Promise<void> {
     try {
       await note();

@@ -35,6 +35,10 @@ export interface Place {
   readonly throughLink: boolean;
   /** What is there now. Synchronous. */
   look(): StoredAttributes | undefined;
+  /** What is at a path of the same root, if anything, no link followed. Synchronous. */
+  lookAt(path: VirtualPath): StoredAttributes | undefined;
+  /** Whether its directory is still where `path` says: it may have been renamed or removed. Synchronous. */
+  isInPlace(): boolean;
   list(): Promise<Listing<StoredAttributes>>;
   open(): Promise<StoredFile>;
   stage(options: StageOptions): Promise<StagedFile>;
@@ -42,7 +46,10 @@ export interface Place {
   removeDirectory(): Promise<void>;
   /** @param options.keepVersion whether a file becomes a version; answers that */
   remove(options?: { readonly keepVersion: boolean }): Promise<KeptVersion | undefined>;
-  /** @param options.keepVersion whether a file that is replaced becomes a version; answers that */
+  /**
+   * Done before anything but its own steps is waited for.
+   * @param options.keepVersion whether a file that is replaced becomes a version; answers that
+   */
   moveTo(
     target: Place,
     options: { readonly replace: boolean; readonly keepVersion?: boolean },
@@ -118,11 +125,11 @@ export interface StagedFile {
   sync(): Promise<void>;
   /**
    * fsync, then one rename to the final name. Ends the staged file, also when it throws.
-   * @param note called when the file stands under its name, with a look at what is there. Must not reject: nothing that
+   * @param note called when the file stands under its name, with a way to look at a path. Must not reject: nothing that
    * happens then is a failure of the upload
    */
   publish(
-    note?: (published: Published, look: () => StoredAttributes | undefined) => Promise<void>,
+    note?: (published: Published, look: (path: VirtualPath) => StoredAttributes | undefined) => Promise<void>,
   ): Promise<Published>;
   /** Removes it. Never throws. */
   discard(): Promise<void>;

@@ -1,5 +1,5 @@
 /** The local disk behind one root. Every act goes through a pinned place; no path of a client reaches the kernel. */
-import { constants, fstatSync, openSync, renameSync } from 'node:fs';
+import { constants, fstatSync, openSync } from 'node:fs';
 import { ScpdError } from '../errors.ts';
 import type { AttributeChange, Listing, Space } from '../guard/files.ts';
 import type {
@@ -31,7 +31,7 @@ import { moveExclusively } from './exclusive-move.ts';
 import { stageFile } from './staged-file.ts';
 import { DiskStoredFile } from './stored-file.ts';
 import { removeKeeping, replaceKeeping, type Original } from './version-area.ts';
-import { walk, type Found } from './walk.ts';
+import { lookBeneath, walk, walkIfThere, type Found } from './walk.ts';
 
 /** What the daemon takes from the mode of new files and directories; read once, because reading means setting. */
 const umask = readUmask();
@@ -53,20 +53,21 @@ export function openDiskStore(
 }
 
 class DiskStore implements Store {
-  readonly #root: number;
+  readonly #root: Root;
   readonly #durability: Durability;
   readonly #changed: ChangedDirectories;
   readonly #options: StoreOptions;
 
   constructor(root: number, durability: Durability, options: StoreOptions) {
-    this.#root = root;
+    this.#root = new Root(root);
     this.#durability = durability;
     this.#changed = new ChangedDirectories(durability);
     this.#options = options;
   }
 
   async locate(path: VirtualPath, options: { readonly follow: boolean }): Promise<Place> {
-    const found = walk(this.#root, path, options);
+    const found = walk(this.#root.descriptor, path, options);
+    this.#root.hold();
     const [root, durability, changed] = [this.#root, this.#durability, this.#changed];
     return new DiskPlace(found, { root, durability, changed, ...this.#options });
   }
@@ -77,13 +78,32 @@ class DiskStore implements Store {
 
   close(): void {
     this.#changed.release();
-    release(this.#root);
+    this.#root.letGo();
+  }
+}
+
+/** The descriptor of a root, which is closed when nobody needs it any more: a session may end before its last act does. */
+class Root {
+  readonly descriptor: number;
+  #holders = 1;
+
+  constructor(descriptor: number) {
+    this.descriptor = descriptor;
+  }
+
+  hold(): void {
+    this.#holders += 1;
+  }
+
+  letGo(): void {
+    this.#holders -= 1;
+    if (this.#holders === 0) release(this.descriptor);
   }
 }
 
 /** What a place needs of its store. */
 interface StoreFacts extends StoreOptions {
-  readonly root: number;
+  readonly root: Root;
   readonly durability: Durability;
   readonly changed: ChangedDirectories;
 }
@@ -107,6 +127,20 @@ class DiskPlace implements Place {
 
   look(): StoredAttributes | undefined {
     return onHostSync(() => lookSync(this.#parent, this.#name));
+  }
+
+  lookAt(path: VirtualPath): StoredAttributes | undefined {
+    return lookBeneath(this.#store.root.descriptor, path);
+  }
+
+  isInPlace(): boolean {
+    const found = walkIfThere(this.#store.root.descriptor, this.path);
+    if (found === undefined) return false;
+    try {
+      return found.path === this.path && isSameFile(found.parent, this.#parent);
+    } finally {
+      release(found.parent);
+    }
   }
 
   async list(): Promise<Listing<StoredAttributes>> {
@@ -159,12 +193,12 @@ class DiskPlace implements Place {
     if (target.path !== this.path && isWithin(target.path, this.path)) throw new ScpdError('INVALID_RENAME');
     const [from, to] = [at(this.#parent, this.#name), at(target.#parent, target.#name)];
     return await this.#store.changed.during([target.#parent, this.#parent], async () => {
-      if (!options.replace) await this.#moveWithoutReplacing(from, to, target);
-      else if (this.#isOtherNameOf(target)) await host.unlink(from);
+      if (!options.replace) this.#moveWithoutReplacing(from, to, target);
+      else if (this.#isOtherNameOf(target)) host.unlinkSync(from);
       else if (options.keepVersion === true && target.path !== this.path) {
-        const takeOver = { isAllowed: () => true, act: () => renameSync(from, to) };
+        const takeOver = { isAllowed: () => true, act: () => host.renameSync(from, to) };
         return (await replaceKeeping(target.#original(), this.#store.changed, takeOver)).kept;
-      } else await host.rename(from, to);
+      } else host.renameSync(from, to);
       return undefined;
     });
   }
@@ -223,10 +257,11 @@ class DiskPlace implements Place {
 
   close(): void {
     release(this.#parent);
+    this.#store.root.letGo();
   }
 
   #original(): Original {
-    return { root: this.#store.root, parent: this.#parent, name: this.#name, path: this.path };
+    return { root: this.#store.root.descriptor, parent: this.#parent, name: this.#name, path: this.path };
   }
 
   /** A regular file opened for reading; anything else is refused without being waited for. */
@@ -245,15 +280,20 @@ class DiskPlace implements Place {
     return source?.kind === 'file' && source.inode === there?.inode;
   }
 
-  async #moveWithoutReplacing(from: string | Buffer, to: string | Buffer, target: DiskPlace): Promise<void> {
+  #moveWithoutReplacing(from: string | Buffer, to: string | Buffer, target: DiskPlace): void {
     if (this.attributes?.kind === 'directory') {
       // A directory has no second name. rename(2) replaces an empty directory at most, and only if it came just now.
       if (target.attributes !== undefined) throw new ScpdError('ALREADY_EXISTS');
-      await host.rename(from, to);
+      host.renameSync(from, to);
       return;
     }
-    await moveExclusively(from, to);
+    moveExclusively(from, to);
   }
+}
+
+function isSameFile(one: number, other: number): boolean {
+  const [first, second] = [fstatSync(one), fstatSync(other)];
+  return first.ino === second.ino && first.dev === second.dev;
 }
 
 function readUmask(): number {

@@ -1,4 +1,5 @@
 /** Giving a file a name only if nothing has it. */
+import { lstatSync } from 'node:fs';
 import { ScpdError } from '../errors.ts';
 import { hasErrno } from './errno.ts';
 import { host } from './host-calls.ts';
@@ -8,29 +9,19 @@ import { host } from './host-calls.ts';
  * Node. Where the file system has no hard links (exFAT, some network disks), a look and a rename must do; somebody who
  * creates the name between the two loses it. Throws host errors, EEXIST as ALREADY_EXISTS.
  */
-export async function moveExclusively(from: string | Buffer, to: string | Buffer): Promise<void> {
+export function moveExclusively(from: string | Buffer, to: string | Buffer): void {
   try {
-    await host.link(from, to);
+    host.linkSync(from, to);
   } catch (error) {
     if (!hasErrno(error, 'EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK')) throw error;
-    if (await exists(to)) throw new ScpdError('ALREADY_EXISTS');
-    await host.rename(from, to);
+    if (lstatSync(to, { throwIfNoEntry: false }) !== undefined) throw new ScpdError('ALREADY_EXISTS');
+    host.renameSync(from, to);
     return;
   }
   try {
-    await host.unlink(from);
+    host.unlinkSync(from);
   } catch (error) {
-    await host.unlink(to); // it is not moved, so it must not have both names
-    throw error;
-  }
-}
-
-async function exists(path: string | Buffer): Promise<boolean> {
-  try {
-    await host.lstat(path);
-    return true;
-  } catch (error) {
-    if (hasErrno(error, 'ENOENT')) return false;
+    host.unlinkSync(to); // it is not moved, so it must not have both names
     throw error;
   }
 }

@@ -1,4 +1,7 @@
-/** The system calls that may wait, as promises over plain descriptors. They throw host errors: see `errno.ts`. */
+/**
+ * The system calls that may wait, as promises over plain descriptors; and those that give names, which nothing else must
+ * come between. They throw host errors: see `errno.ts`.
+ */
 import fs from 'node:fs';
 import { promisify } from 'node:util';
 
@@ -23,4 +26,7 @@ export const host = {
   link: promisify(fs.link),
   symlink: promisify(fs.symlink),
   unlink: promisify(fs.unlink),
+  linkSync: fs.linkSync,
+  renameSync: fs.renameSync,
+  unlinkSync: fs.unlinkSync,
 } as const;

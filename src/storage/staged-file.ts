@@ -12,12 +12,12 @@
  * Bytes are hashed in the order in which they come. A write below what is already hashed voids the hash; the file is
  * then read once more before it is published.
  */
-import { fstatSync, lstatSync, renameSync } from 'node:fs';
+import { fstatSync, lstatSync } from 'node:fs';
 import { createHash, type Hash } from 'node:crypto';
 import { errorCode, ScpdError } from '../errors.ts';
 import type { AttributeChange, Attributes } from '../guard/files.ts';
 import type { Published, Replacement, StagedFile, StageOptions } from '../guard/store.ts';
-import { at, attributesOf, duplicateSync, lookSync, openFlags, release } from './descriptor.ts';
+import { at, attributesOf, duplicateSync, openFlags, release } from './descriptor.ts';
 import type { ChangedDirectories, Durability } from './durability.ts';
 import { onHost, onHostSync } from './errno.ts';
 import { host } from './host-calls.ts';
@@ -25,6 +25,7 @@ import { moveExclusively } from './exclusive-move.ts';
 import { newStagedName, openStagingArea } from './staging-area.ts';
 import { readFully } from './stored-file.ts';
 import { replaceKeeping, type Original } from './version-area.ts';
+import { lookBeneath } from './walk.ts';
 
 const copyChunkBytes = 1024 * 1024;
 
@@ -47,6 +48,7 @@ export interface StagingRequest {
 }
 
 interface Opened {
+  readonly root: number;
   readonly staging: number;
   readonly parent: number;
   readonly staged: number;
@@ -63,7 +65,8 @@ export async function stageFile(request: StagingRequest): Promise<StagedFile> {
   };
   try {
     return await onHost(async () => {
-      const staging = keep(openStagingArea(request.final.root));
+      const root = keep(duplicateSync(request.final.root));
+      const staging = keep(openStagingArea(root));
       const parent = keep(duplicateSync(request.final.parent));
       if (fstatSync(staging).dev !== fstatSync(parent).dev) {
         throw new ScpdError('OTHER_FILE_SYSTEM', 'another file system is mounted below the root');
@@ -71,7 +74,7 @@ export async function stageFile(request: StagingRequest): Promise<StagedFile> {
       const old = await openOld(request, keep);
       const stagedName = newStagedName();
       const staged = keep(await host.open(at(staging, stagedName), openFlags.newFile, 0o600));
-      return new DiskStagedFile(request, { staging, parent, staged, stagedName, old });
+      return new DiskStagedFile(request, { root, staging, parent, staged, stagedName, old });
     });
   } catch (error) {
     descriptors.forEach(release);
@@ -163,7 +166,8 @@ class DiskStagedFile implements StagedFile {
       });
       const { inode } = attributesOf(fstatSync(this.#descriptor));
       const published = { bytes: this.#reached, sha256, inode, ...place };
-      await note?.(published, () => onHostSync(() => lookSync(this.#opened.parent, place.name)));
+      // Before the file is closed, so that its inode can't be another file's.
+      await note?.(published, (path) => lookBeneath(this.#opened.root, path));
       await this.#release();
       return published;
     } catch (error) {
@@ -179,8 +183,9 @@ class DiskStagedFile implements StagedFile {
   }
 
   async #release(): Promise<void> {
-    const { staging, parent, old } = this.#opened;
+    const { root, staging, parent, old } = this.#opened;
     await host.close(this.#descriptor).catch(() => undefined); // errors of the data were reported by fsync
+    release(root);
     release(staging);
     release(parent);
     if (old !== undefined) release(old.descriptor);
@@ -257,21 +262,21 @@ class DiskStagedFile implements StagedFile {
   }
 
   async #moveIntoPlace(): Promise<Pick<Published, 'name' | 'kept'>> {
-    const { staging, stagedName, parent } = this.#opened;
+    const { root, staging, stagedName, parent } = this.#opened;
     const { final, keepsVersion, changed } = this.#request;
     const from = at(staging, stagedName);
     // Synchronous: nothing of this server comes between the question and the rename.
     const takeOver = {
       isAllowed: () => this.#mayReplace(),
-      act: () => renameSync(from, at(parent, final.name)),
+      act: () => host.renameSync(from, at(parent, final.name)),
     };
     if (keepsVersion && takeOver.isAllowed()) {
-      const { taken, ...kept } = await replaceKeeping({ ...final, parent }, changed, takeOver);
+      const { taken, ...kept } = await replaceKeeping({ ...final, root, parent }, changed, takeOver);
       if (taken) return { name: final.name, ...kept };
     }
     return await changed.during([parent], async () => {
       // What has to be kept was just found not to be replaced.
-      if (keepsVersion || !takeOver.isAllowed()) return { name: await this.#moveToFreeName(from) };
+      if (keepsVersion || !takeOver.isAllowed()) return { name: this.#moveToFreeName(from) };
       takeOver.act();
       return { name: final.name };
     });
@@ -294,12 +299,12 @@ class DiskStagedFile implements StagedFile {
   }
 
   /** The name itself if it is free, else the first free one of those that may be tried. */
-  async #moveToFreeName(from: string | Buffer): Promise<string> {
+  #moveToFreeName(from: string | Buffer): string {
     const { final, otherName } = this.#request;
     let { name } = final;
     for (let tried = 0; ; tried += 1) {
       try {
-        await onHost(() => moveExclusively(from, at(this.#opened.parent, name)));
+        onHostSync(() => moveExclusively(from, at(this.#opened.parent, name)));
         return name;
       } catch (error) {
         const next = errorCode(error) === 'ALREADY_EXISTS' ? otherName?.(tried) : undefined;

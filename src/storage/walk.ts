@@ -7,11 +7,12 @@
  * The steps are synchronous: each costs some 5 µs on a local disk, a tenth of a round trip through the thread pool.
  */
 import { lstatSync, type Stats } from 'node:fs';
-import { ScpdError } from '../errors.ts';
+import { ScpdError, errorCode, type ErrorCode } from '../errors.ts';
 import { linksFollowedMax, pathDepthMax } from '../limits.ts';
 import { decodeName } from '../name-bytes.ts';
+import type { StoredAttributes } from '../guard/store.ts';
 import { componentsOf, fromComponents, type VirtualPath } from '../guard/virtual-path.ts';
-import { at, duplicateSync, openDirectorySync, readLinkSync, release } from './descriptor.ts';
+import { at, attributesOf, duplicateSync, openDirectorySync, readLinkSync, release } from './descriptor.ts';
 import { hasErrno, onHostSync } from './errno.ts';
 
 /** Where the walk ended: `name` in the directory behind `parent`, which the caller owns and closes. */
@@ -38,6 +39,27 @@ export function walk(root: number, path: VirtualPath, options: { readonly follow
     walker.leaveAll();
   }
 }
+
+/** The same, following no link at the end; undefined if the directories on the way are not there. */
+export function walkIfThere(root: number, path: VirtualPath): Found | undefined {
+  try {
+    return walk(root, path, { follow: false });
+  } catch (error) {
+    if (goneCodes.has(errorCode(error))) return undefined;
+    throw error;
+  }
+}
+
+/** What is at a path, if anything; a path that leads through a link is not the path. */
+export function lookBeneath(root: number, path: VirtualPath): StoredAttributes | undefined {
+  const found = walkIfThere(root, path);
+  if (found === undefined) return undefined;
+  release(found.parent);
+  return found.path === path && found.stats !== undefined ? attributesOf(found.stats) : undefined;
+}
+
+/** What a walk meets when a part of the path is not there any more, or is something else by now. */
+const goneCodes: ReadonlySet<ErrorCode> = new Set(['NOT_FOUND', 'NOT_A_DIRECTORY', 'TOO_MANY_LINKS']);
 
 class Walker {
   readonly #root: number;

@@ -49,7 +49,10 @@ async function move(ledger: Ledger, from: string, to: string): Promise<boolean> 
     bytes: 0,
     creates: false,
   });
-  await claim?.moved(() => undefined);
+  await claim?.move(
+    async () => ({ path: virtualPath(to) }),
+    () => undefined,
+  );
   return claim !== undefined;
 }
 

@@ -7,7 +7,7 @@ import { SessionJournal } from '../../src/audit/session-journal.ts';
 import type { Files, UploadOptions } from '../../src/guard/files.ts';
 import { createGuardedFiles } from '../../src/guard/guarded-files.ts';
 import type { Ledger, Quota } from '../../src/guard/ledger.ts';
-import { QuotaKeeper } from '../../src/guard/quota.ts';
+import { noLedger, QuotaKeeper } from '../../src/guard/quota.ts';
 import { virtualPath } from '../../src/guard/virtual-path.ts';
 import { quotaStepBytes } from '../../src/limits.ts';
 import { openDiskStore } from '../../src/storage/disk-store.ts';
@@ -268,7 +268,7 @@ t.test('while the catalog fails, who has a quota is refused and who has none is 
   const fail = async (): Promise<never> => {
     throw new Error('the disk of the catalog is full');
   };
-  const ledger: Ledger = { claim: fail, usage: fail, entryAt: fail };
+  const ledger: Ledger = { claim: fail, usage: fail, entryAt: fail, unclaimed: () => noLedger.unclaimed() };
   const limited = await openVault(t, { quota: { bytesMax: 10 }, ledger });
   t.equal(await codeOf(() => put(limited.files, 'a', 1)), 'STORAGE_FAILED');
   const free = await openVault(t, { quota: {}, ledger });

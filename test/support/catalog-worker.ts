@@ -17,7 +17,8 @@ import { codeOf } from './throws.ts';
 const [what, file = '', hostPath = '', quotaBytes = '0', seed = '1'] = process.argv.slice(2);
 const root = { hostPath, users: ['alice'] };
 const quota = { bytesMax: Number(quotaBytes) };
-const catalog = await openCatalog({ file, damaged: 'refuse', processes });
+const onFailure = (): never => process.exit(3);
+const catalog = await openCatalog({ file, damaged: 'refuse', processes, onFailure });
 const ledger = await catalog.ledger({ root, user: 'alice', quota });
 
 async function claimAll(): Promise<void> {
@@ -37,7 +38,7 @@ async function storm(): Promise<void> {
     user: { name: 'alice', root: hostPath, preset: 'full', fileBytesMax: 2 ** 40 },
     store: openDiskStore(hostPath, 'none'),
     journal: new SessionJournal(new CheckedJournal(), testSession),
-    quota: new QuotaKeeper({ ledger, quota, freeBytesMin: 0, onFailure: () => process.exit(3) }),
+    quota: new QuotaKeeper({ ledger, quota, freeBytesMin: 0, onFailure }),
   });
   const chance = randomNumbers(Number(seed));
   const names = ['a', 'b', 'c', 'd', 'd/a', 'd/b', 'e'];

@@ -29,14 +29,27 @@ export function makeCatalogPlace(t: Test, users: readonly string[] = ['alice']):
 }
 
 /** Opens the catalog of a place as a server does at its start. */
-export async function startCatalog({
-  file,
-  root,
-}: Pick<CatalogPlace, 'file' | 'root'>): Promise<SqliteCatalog> {
-  const catalog = await openCatalog({ file, damaged: 'replace', processes });
+export async function startCatalog(
+  { file, root }: Pick<CatalogPlace, 'file' | 'root'>,
+  onFailure: (error: unknown) => void = () => undefined,
+): Promise<SqliteCatalog> {
+  const catalog = await openCatalog({ file, damaged: 'replace', processes, onFailure });
   for await (const recovered of catalog.recover([root], ({ hostPath }) => openDiskStore(hostPath, 'none')))
     void recovered;
   return catalog;
+}
+
+/** What a look at all of the disk finds wrong in the catalog: nothing, if all is well. Counts that are wrong by no entry, too. */
+export async function wrongIn(catalog: SqliteCatalog, root: CatalogRoot): Promise<object> {
+  const store = openDiskStore(root.hostPath, 'none');
+  try {
+    const { entries: _entries, ...changes } = await catalog.survey(root, store);
+    const wrong = Object.entries(changes).filter(([, count]) => count > 0);
+    const sums = await catalog.recount();
+    return Object.fromEntries(sums.length === 0 ? wrong : [...wrong, ['sums', sums]]);
+  } finally {
+    store.close();
+  }
 }
 
 /** Everything that is known, as one value to compare; without what differs from one disk or day to another. */

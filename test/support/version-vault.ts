@@ -26,9 +26,14 @@ export class VersionVault {
     this.catalog = catalog;
   }
 
-  static async open(t: Test, users: readonly string[] = ['alice']): Promise<VersionVault> {
+  /** @param onFailure told of what could not be noted at once */
+  static async open(
+    t: Test,
+    users: readonly string[] = ['alice'],
+    onFailure: (error: unknown) => void = (error) => t.fail(String(error)),
+  ): Promise<VersionVault> {
     const place = makeCatalogPlace(t, users);
-    const catalog = await startCatalog(place);
+    const catalog = await startCatalog(place, onFailure);
     t.teardown(() => catalog.close());
     return new VersionVault(t, place, catalog);
   }
@@ -38,7 +43,11 @@ export class VersionVault {
   }
 
   /** A new session. The preset is `full` unless `facts` says otherwise. */
-  async session(facts: Partial<User> = {}, sharing: readonly User[] = []): Promise<Files> {
+  async session(
+    facts: Partial<User> = {},
+    sharing: readonly User[] = [],
+    onFailure: (error: unknown) => void = (error) => this.#test.fail(String(error)),
+  ): Promise<Files> {
     const user: User = {
       name: 'alice',
       root: this.root,
@@ -57,7 +66,7 @@ export class VersionVault {
         ledger: await this.catalog.ledger({ root: this.place.root, user: user.name, quota }),
         quota,
         freeBytesMin: 0,
-        onFailure: (error) => this.#test.fail(String(error)),
+        onFailure,
       }),
     });
     this.#test.teardown(() => files.close('INTERNAL'));
