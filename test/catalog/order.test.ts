@@ -145,7 +145,8 @@ t.test('a directory is renamed between the look for a place and the claim on it'
   await box.files.makeDirectory(virtualPath('d'), 0o755);
   let renames = 0;
   const late: Ledger = {
-    ...{ usage: () => box.ledger.usage(), entryAt: (path) => box.ledger.entryAt(path) },
+    usage: () => box.ledger.usage(),
+    entryAt: (path) => box.ledger.entryAt(path),
     unclaimed: () => box.ledger.unclaimed(),
     claim: async (request) => {
       renames += 1;

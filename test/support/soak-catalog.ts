@@ -1,6 +1,6 @@
 /**
- * Goal: a process that is killed at any moment leaves a catalog that is right after the next start. By hand (`make soak`):
- * once in some seventy kills an entry was still missing, and why is not known yet.
+ * Goal: a process that is killed at any moment leaves a catalog that is right after the next start. By hand (`make soak`,
+ * `KILLS=500 SEED=7 make soak`), because a start takes seconds; `test/catalog/order.test.ts` is what CI runs.
  */
 import t from 'tap';
 import { spawn, type ChildProcess } from 'node:child_process';
@@ -8,8 +8,10 @@ import { once } from 'node:events';
 import { lstatSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { openDiskStore } from '../../src/storage/disk-store.ts';
-import { makeCatalogPlace, startCatalog, type CatalogPlace } from './catalog.ts';
+import { makeCatalogPlace, startCatalog, wrongIn, type CatalogPlace } from './catalog.ts';
+
+const kills = Number(process.env['KILLS'] ?? 100);
+const seed = Number(process.env['SEED'] ?? 0);
 
 const worker = fileURLToPath(new URL('./catalog-worker.ts', import.meta.url));
 
@@ -36,10 +38,10 @@ function counted({ root }: CatalogPlace): readonly [number, number] {
 t.test('killed at any moment: after the next start the count is that of the disk', async (t) => {
   const place = makeCatalogPlace(t);
   await (await startCatalog(place)).close();
-  for (let round = 1; round <= 12; round += 1) {
-    const child = start(['storm', place.file, place.root.hostPath, '900', String(round)]);
+  for (let round = 1; round <= kills; round += 1) {
+    const child = start(['storm', place.file, place.root.hostPath, '900', String(seed + round)]);
     t.equal(await firstLine(child), 'started');
-    await new Promise((resolve) => setTimeout(resolve, round * 17));
+    await new Promise((resolve) => setTimeout(resolve, (round % 12) * 17));
     child.kill('SIGKILL');
     await once(child, 'exit');
     const catalog = await startCatalog(place);
@@ -47,10 +49,7 @@ t.test('killed at any moment: after the next start the count is that of the disk
     t.strictSame([bytes, files], counted(place), `round ${round}`);
     t.ok(bytes <= 900);
     t.strictSame([reservedBytes, reservedFiles], [0, 0]);
-    const store = openDiskStore(place.root.hostPath, 'none');
-    t.match(await catalog.survey(place.root, store), { added: 0, corrected: 0, removed: 0 });
-    store.close();
-    t.same(await catalog.recount(), []);
+    t.same(await wrongIn(catalog, place.root), {});
     await catalog.close();
   }
 });
