@@ -58,17 +58,22 @@ export async function startCatalog(config: Config, log: Logger): Promise<Catalog
         'the catalog was damaged; a new one is made from the disk, and "scpd verify --rebuild" brings the hashes back',
       );
     if (beginning.kind === 'new') log.info({ file }, 'a new catalog is made');
-    const roots = new Set((await catalogRoots(config)).values());
-    const openStore = ({ hostPath }: CatalogRoot): ReturnType<typeof openDiskStore> =>
-      openDiskStore(hostPath, config.durability);
-    for await (const { root, whole, counts } of catalog.recover([...roots], openStore)) {
-      const words = whole ? 'counted what is stored' : 'looked at what a crash had left open';
-      log.info({ root: root.hostPath, ...counts }, words);
-    }
+    await recoverCatalog(catalog, config, log);
     return catalog;
   } catch (error) {
     await catalog.close();
     throw error;
+  }
+}
+
+/** Counts roots that are new, and closes what processes that are gone have left open, while others may be at work. */
+export async function recoverCatalog(catalog: Catalog, config: Config, log: Logger): Promise<void> {
+  const roots = new Set((await catalogRoots(config)).values());
+  const openStore = ({ hostPath }: CatalogRoot): ReturnType<typeof openDiskStore> =>
+    openDiskStore(hostPath, config.durability);
+  for await (const { root, whole, counts } of catalog.recover([...roots], openStore)) {
+    const words = whole ? 'counted what is stored' : 'looked at what a crash had left open';
+    log.info({ root: root.hostPath, ...counts }, words);
   }
 }
 

@@ -1,10 +1,10 @@
 /** Drops old versions whose time is over, of files that nobody touches any more. The rest is done by who replaces a file. */
 import type { Logger } from 'pino';
 import { SessionJournal } from './audit/session-journal.ts';
-import type { CatalogRoot } from './catalog/catalog.ts';
+import type { FileJournal } from './audit/file-journal.ts';
+import type { Catalog, CatalogRoot } from './catalog/catalog.ts';
 import { walkStore } from './catalog/survey.ts';
 import { quotaKeeper } from './compose-catalog.ts';
-import type { Stored } from './compose.ts';
 import type { Config } from './config/config.ts';
 import { errorCode } from './errors.ts';
 import { Access } from './guard/access.ts';
@@ -14,6 +14,14 @@ import type { VirtualPath } from './guard/virtual-path.ts';
 import { versionSweepMs } from './limits.ts';
 import { openDiskStore } from './storage/disk-store.ts';
 import type { User } from './users/user.ts';
+
+/** Where it is written down what is stored and what was done. */
+export interface Stored {
+  readonly journal: FileJournal;
+  readonly catalog: Catalog;
+  /** By the names of their users. */
+  readonly roots: ReadonlyMap<string, CatalogRoot>;
+}
 
 /** Sweeps now and every hour. Answers what stops it, which waits for a sweep under way. */
 export function sweepVersions(config: Config, stored: Stored, log: Logger): () => Promise<void> {

@@ -1,79 +1,177 @@
 /**
  * From a configuration to a running server: the only place that builds services and wires them together. Read it from
- * the bottom of `startServer` upwards and you have followed a connection from its socket to the disk.
+ * `startServer` downwards, then `compose-serving.ts` from the bottom upwards, and you have followed a connection from its
+ * socket to the disk.
  */
+import type { Socket } from 'node:net';
 import type { Logger } from 'pino';
-import { v7 as newId } from 'uuid';
-import { auditSshEvents } from './audit/ssh-audit.ts';
-import { sweepVersions } from './compose-versions.ts';
 import { openFileJournal, type FileJournal } from './audit/file-journal.ts';
-import type { SessionFacts } from './audit/record.ts';
-import { SessionJournal } from './audit/session-journal.ts';
-import type { Catalog, CatalogRoot } from './catalog/catalog.ts';
-import { catalogRoots, quotaKeeper, startCatalog } from './compose-catalog.ts';
+import { auditSshEvents } from './audit/ssh-audit.ts';
+import type { Catalog } from './catalog/catalog.ts';
+import { catalogRoots, recoverCatalog, startCatalog } from './compose-catalog.ts';
+import { createServing } from './compose-serving.ts';
+import { sweepVersions, type Stored } from './compose-versions.ts';
 import type { Config, ListenAddress } from './config/config.ts';
-import type { Files } from './guard/files.ts';
-import { createGuardedFiles } from './guard/guarded-files.ts';
+import { ConfigError } from './config/config-error.ts';
+import { configDifferences } from './config/diff.ts';
+import { loadConfig } from './config/load.ts';
+import { lockedChanges } from './config/locked.ts';
 import { Ownership } from './guard/ownership.ts';
-import { createStartSession, type SessionDependencies } from './session/session.ts';
 import type { StartSession } from './session/start.ts';
-import { createSshServer, type SshServer } from './ssh/server.ts';
+import { connectionFacts } from './ssh/connection.ts';
+import { checkSsh2 } from './ssh/ssh2-check.ts';
 import { isNativeCryptoAvailable } from './ssh/ssh2.ts';
-import { openDiskStore } from './storage/disk-store.ts';
 import { checkSandbox } from './storage/self-check.ts';
 import { sweepStagingArea } from './storage/staging-area.ts';
-import { createUserDirectory } from './users/directory.ts';
-import type { Login } from './users/user.ts';
+import { localGeneration } from './supervisor/local-generation.ts';
+import { OwnershipRelay } from './supervisor/ownership-relay.ts';
+import type { Generation } from './supervisor/serving.ts';
+import { startSupervisor, type Candidate, type Reloaded } from './supervisor/supervisor.ts';
+import { startWorkerPool } from './supervisor/worker-pool.ts';
+
+/** Next to this module, in the sources and in `dist/` alike. */
+const workerProgram = new URL(
+  import.meta.url.endsWith('.ts') ? './worker.ts' : './worker.js',
+  import.meta.url,
+);
 
 export interface RunningServer {
   /** Where it listens, with the ports that were found for those configured as 0. */
   readonly addresses: readonly ListenAddress[];
+  /** Reads the configuration again. What is wrong with it changes nothing. Never rejects. */
+  reload(): Promise<Reloaded>;
   /** Lets running sessions finish for `limits.drainSeconds`, then ends them; resolves when all is closed and written. */
   stop(): Promise<void>;
 }
 
 export interface StartOptions {
-  /** Something that watches the sessions: it starts them in its own way, such as on a channel that records. */
+  /** Something that watches the sessions. With it, all is served in this process. */
   readonly around?: (start: StartSession) => StartSession;
+  /** The configuration's file, as the operator gave it. */
+  readonly shownPath?: string;
 }
 
 /** Starts everything, or nothing: rejects with an Error whose message is for the operator. */
 export async function startServer(
   config: Config,
   log: Logger,
-  { around = (start) => start }: StartOptions = {},
+  options: StartOptions = {},
 ): Promise<RunningServer> {
   checkSandbox();
+  await checkSsh2();
   const journal = await openJournal(config, log);
   let catalog: Catalog | undefined;
   try {
-    sweepRoots(config, log);
     catalog = await startCatalog(config, log);
-    const stored: Stored = { journal, catalog, roots: await catalogRoots(config) };
-    const users = createUserDirectory(config.users, (problem) => log.warn(problem, 'authorized_keys'));
-    const server = createSshServer({
-      hostKeys: config.hostKeys.map((key) => key.privateKey),
-      limits: config.limits,
-      users,
-      startSession: around(createStartSession(sessionDependencies(config, stored, log))),
-      events: auditSshEvents(journal, log),
+    const stored = { journal, catalog };
+    const beginner = new Beginner(stored, log, options);
+    const events = auditSshEvents(journal, log);
+    const supervisor = await startSupervisor({
+      config,
       log,
+      begin: (next) => beginner.begin(next),
+      refused: (socket: Socket, reason) =>
+        events.connectionRefused({ connection: connectionFacts(socket), reason }),
     });
-    const stopSweeping = sweepVersions(config, stored, log);
-    const addresses = await listenOnAll(server, config.listen);
-    log.info({ addresses, nativeCrypto: isNativeCryptoAvailable() }, 'listening');
+    const sweep = async (swept: Config): Promise<() => Promise<void>> =>
+      sweepVersions(swept, { ...stored, roots: await catalogRoots(swept) }, log);
+    let stopSweeping = await sweep(config);
+    const { addresses } = supervisor;
+    log.info({ addresses, workers: config.workers, nativeCrypto: isNativeCryptoAvailable() }, 'listening');
+    const shownPath = options.shownPath ?? config.path;
     return {
       addresses,
+      reload: async () => {
+        const reloaded = await supervisor.reload((current) => candidate(shownPath, current));
+        tellReload(reloaded, log);
+        if (reloaded.kind === 'done') {
+          await stopSweeping();
+          stopSweeping = await sweep(supervisor.config);
+        }
+        return reloaded;
+      },
       stop: async () => {
-        await server.close({ drainSeconds: config.limits.drainSeconds });
+        await supervisor.stop();
         await stopSweeping();
-        await closeStored(stored.catalog, journal);
+        await beginner.settled();
+        await closeStored(catalog, journal);
       },
     };
   } catch (error) {
     await closeStored(catalog, journal).catch((failure: unknown) => log.error({ err: failure }, 'closing'));
     throw error;
   }
+}
+
+/** Starts those who serve, in this process or in others, and clears away what they leave when they die. */
+class Beginner {
+  readonly #stored: Pick<Stored, 'journal' | 'catalog'>;
+  readonly #log: Logger;
+  readonly #options: StartOptions;
+  readonly #ownership = new Ownership();
+  readonly #relay = new OwnershipRelay();
+  #clearing: Promise<void> = Promise.resolve();
+
+  constructor(stored: Pick<Stored, 'journal' | 'catalog'>, log: Logger, options: StartOptions) {
+    this.#stored = stored;
+    this.#log = log;
+    this.#options = options;
+  }
+
+  async begin(config: Config): Promise<Generation> {
+    const { journal, catalog } = this.#stored;
+    const { around } = this.#options;
+    const log = this.#log;
+    sweepRoots(config, log);
+    await recoverCatalog(catalog, config, log);
+    if (config.workers === 0 || around !== undefined) {
+      const shared = { journal, catalog, ownership: this.#ownership, log };
+      return localGeneration(await createServing(config, { ...shared, ...(around && { around }) }));
+    }
+    return await startWorkerPool({
+      config,
+      services: { program: workerProgram, journal, ownership: this.#relay, measure: () => undefined },
+      log,
+      onDied: () => this.#clear(config),
+    });
+  }
+
+  /** Resolves when nothing is being cleared away any more. */
+  async settled(): Promise<void> {
+    await this.#clearing;
+  }
+
+  #clear(config: Config): void {
+    this.#clearing = this.#clearing.then(async () => {
+      try {
+        sweepRoots(config, this.#log);
+        await recoverCatalog(this.#stored.catalog, config, this.#log);
+      } catch (error) {
+        this.#log.error(
+          { err: error },
+          'what a worker left could not be cleared away; the next start does it',
+        );
+      }
+    });
+  }
+}
+
+/** Reads the configuration as at a start, and looks for what a running server can't change. */
+async function candidate(path: string, current: Config): Promise<Candidate> {
+  try {
+    const config = await loadConfig(path);
+    const problems = await lockedChanges(path, current, config);
+    if (problems.length > 0) return { kind: 'unsound', problems };
+    return { kind: 'sound', config, changes: configDifferences(current, config) };
+  } catch (error) {
+    if (error instanceof ConfigError) return { kind: 'unsound', problems: error.problems };
+    throw error;
+  }
+}
+
+function tellReload(reloaded: Reloaded, log: Logger): void {
+  if (reloaded.kind === 'done') log.info({ changes: reloaded.changes }, 'reloaded');
+  else log.error({ problems: reloaded.problems }, 'not reloaded; everything stays as it was');
 }
 
 /** The journal holds records that must be written whatever becomes of the catalog. */
@@ -83,14 +181,6 @@ async function closeStored(catalog: Catalog | undefined, journal: FileJournal): 
   } finally {
     await journal.close();
   }
-}
-
-/** Where it is written down what is stored and what was done. */
-export interface Stored {
-  readonly journal: FileJournal;
-  readonly catalog: Catalog;
-  /** By the names of their users. */
-  readonly roots: ReadonlyMap<string, CatalogRoot>;
 }
 
 async function openJournal(config: Config, log: Logger): Promise<FileJournal> {
@@ -103,7 +193,8 @@ async function openJournal(config: Config, log: Logger): Promise<FileJournal> {
         log.error({ err: error }, 'the audit journal can not be written; transfers are refused'),
     });
   } catch (error) {
-    throw new Error(`cannot open the audit journal in ${directory}: ${reason(error)}`, { cause: error });
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new Error(`cannot open the audit journal in ${directory}: ${reason}`, { cause: error });
   }
 }
 
@@ -113,68 +204,4 @@ function sweepRoots(config: Config, log: Logger): void {
     const orphans = sweepStagingArea(root);
     if (orphans > 0) log.warn({ root, orphans }, 'removed uploads that a crash had left unfinished');
   }
-}
-
-/** What sessions need of the rest: their files behind the door, and the journal. */
-function sessionDependencies(
-  config: Config,
-  { journal, catalog, roots }: Stored,
-  log: Logger,
-): SessionDependencies {
-  const sessionJournal = (
-    login: Login,
-    session: string | null,
-    protocol: SessionFacts['protocol'],
-  ): SessionJournal =>
-    new SessionJournal(journal, {
-      connection: login.connection.id,
-      session,
-      user: login.user.name,
-      key: login.key.fingerprint,
-      address: login.connection.address,
-      client: login.connection.clientSoftware,
-      protocol,
-    });
-  const ownership = new Ownership();
-  const usersByName = new Map(config.users.map(({ user }) => [user.name, user]));
-  return {
-    openFiles: async ({ user, ...login }, protocol, gone): Promise<Files> => {
-      const root = roots.get(user.name) ?? { hostPath: user.root, users: [user.name] };
-      const quota = await quotaKeeper(catalog, { user, root, freeBytesMin: config.freeBytesMin, log });
-      return createGuardedFiles({
-        user,
-        store: openDiskStore(user.root, config.durability, { gone }),
-        journal: sessionJournal({ user, ...login }, newId(), protocol),
-        ownership,
-        sharing: root.users
-          .filter((name) => name !== user.name)
-          .flatMap((name) => usersByName.get(name) ?? []),
-        quota,
-      });
-    },
-    recordRefusal: (login, { operation, text, error = 'COMMAND_REFUSED' }) =>
-      sessionJournal(login, null, 'ssh').record({
-        operation,
-        outcome: 'refused',
-        path: text,
-        error,
-      }),
-    log,
-    unquotedSpaces: config.scp.unquotedSpaces,
-  };
-}
-
-async function listenOnAll(server: SshServer, addresses: readonly ListenAddress[]): Promise<ListenAddress[]> {
-  const bound: ListenAddress[] = [];
-  try {
-    for (const address of addresses) bound.push(await server.listen(address));
-    return bound;
-  } catch (error) {
-    await server.close({ drainSeconds: 0 });
-    throw error;
-  }
-}
-
-function reason(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

@@ -96,3 +96,18 @@ export const catalogRepairsMax = 1000; // names that could not be noted; beyond 
 export const catalogPageEntries = 500; // read at once when all entries are gone through
 export const catalogBatchEntries = 50; // looked at on the disk in one transaction: some 2 ms
 export const quotaStepBytes = 16 * mib; // claimed ahead for an upload of undeclared size
+
+/** Processes. */
+export const workerRecordsMax = 10_000; // of one worker, not yet known to be on disk; beyond it attempts fail with AUDIT_FAILED
+export const workerStartMsMax = 60 * 1000; // until a new worker serves; it opens the catalog and reads the host keys
+export const workerSignMs = 500; // how often a worker gives a sign of life
+export const workerSlowMs = 2 * 1000; // one that was silent for longer gets no new connection while there is a better one
+export const workerRespawnMsMin = 50; // the wait after a worker that died young; doubled each time
+export const workerRespawnMsMax = 10 * 1000;
+export const workerYoungMs = 10 * 1000; // one that lived longer is replaced at once
+export const workerEndMsMax = 5 * 1000; // beyond its drain time; then it is killed
+export const workerMemoryFactorMax = 2; // of limits.workerMemoryMax, when a worker is killed that grows while it drains
+export const retiredWorkersMax = 64; // that still have connections; beyond it the oldest gets only the drain time
+export const retiredIdleMs = 5 * 1000; // how long a connection from before a reload may be without a session
+export const socketsWaitingMsMax = 30 * 1000; // for a worker, while there is none
+export const ownershipRecentChangesMax = 10_000; // remembered to tell which of two came first; older ones count as conflicts

@@ -35,11 +35,14 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   ],
   audit: ['types:ssh', 'types:users'],
   ssh: ['session', 'users', 'types:types'],
+  supervisor: ['guard/ownership.ts', 'guard/virtual-path.ts', 'types:config', 'types:ssh', 'types:audit'],
   types: [],
   cli: ['*'],
   'compose.ts': ['*'],
   'compose-catalog.ts': ['*'],
   'compose-versions.ts': ['*'],
+  'compose-serving.ts': ['*'],
+  'worker.ts': ['*'],
   'main.ts': ['*'],
 };
 
@@ -55,9 +58,18 @@ const mayUse: readonly {
     instead: 'reach files of clients through guard/files.ts',
   },
   // users/ needs the block lists of node:net, and opens no socket.
-  { modules: /^node:(net|tls|http|https)$/, rooms: ['ssh', 'users'], instead: 'sockets live in ssh/' },
+  {
+    modules: /^node:(net|tls|http|https)$/,
+    rooms: ['ssh', 'users', 'supervisor'],
+    instead: 'sockets live in supervisor/ and ssh/',
+  },
   { modules: /^picomatch$/, rooms: ['guard'], instead: 'guard/glob.ts reads patterns' },
-  { modules: /^node:child_process$/, rooms: [], instead: 'scpd starts no process for anybody' },
+  // The supervisor starts workers: this same program, and nothing that a client could have named.
+  {
+    modules: /^node:child_process$/,
+    rooms: ['supervisor'],
+    instead: 'scpd starts no process for anybody',
+  },
   { modules: /^ssh2(\/|$)/, rooms: ['ssh'], instead: 'ssh/ is the only room that knows ssh2' },
   {
     modules: /^(libsql|kysely)(\/|$)/,

@@ -26,13 +26,17 @@ code 0. A second signal stops it at once, with exit code 130 or 143.`,
     if (config === undefined) return 1;
     const log = makeLogger(config.log.level);
     exitOnFault(log);
-    return serve(() => startServer(config, log), { log, drainSeconds: config.limits.drainSeconds });
+    return serve(() => startServer(config, log, { shownPath: path }), {
+      log,
+      drainSeconds: config.limits.drainSeconds,
+    });
   },
 };
 
 /** What `startServer` gives. */
 export interface Stoppable {
   readonly addresses: readonly { readonly host: string; readonly port: number }[];
+  reload?(): Promise<unknown>;
   stop(): Promise<void>;
 }
 
@@ -51,6 +55,7 @@ export async function serve(
     return 1;
   }
   for (const address of server.addresses) printLine(`scpd ${version()} listening on ${addressText(address)}`);
+  process.on('SIGHUP', () => void server.reload?.());
   const signal = await stopAsked;
   log.info({ signal, drainSeconds }, 'stopping; a second signal stops at once');
   const overdue = setTimeout(

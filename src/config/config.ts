@@ -32,9 +32,13 @@ export interface ConfiguredLimits {
   readonly authAttempts: number;
   readonly connections: number;
   readonly connectionsPerIp: number;
+  readonly connectionsPerUser: number;
   readonly unauthenticatedConnections: number;
   readonly idleSeconds: number;
   readonly drainSeconds: number;
+  readonly retireSeconds: number;
+  readonly workerSilenceSeconds: number;
+  readonly workerMemoryBytesMax: number;
 }
 
 export interface ConfiguredScp {
@@ -61,6 +65,12 @@ export interface Config {
   /** What uploads leave free on each file system. */
   readonly freeBytesMin: number;
   readonly log: { readonly level: LogLevel };
+  /** Processes that serve connections; 0: this one does. */
+  readonly workers: number;
+  /** Host path of the Unix socket. Neither it nor its directory need exist yet. */
+  readonly control: { readonly socket: string };
+  /** Where health and metrics are told over HTTP; undefined: nowhere. */
+  readonly health: ListenAddress | undefined;
   readonly limits: ConfiguredLimits;
   readonly scp: ConfiguredScp;
   /** In the order of the file; names are unique. */

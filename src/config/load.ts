@@ -3,6 +3,7 @@
  * same findings, so that one run tells everything that is wrong.
  */
 import { isUtf8 } from 'node:buffer';
+import { availableParallelism } from 'node:os';
 import { dirname, resolve } from 'node:path';
 import { configBytesMax } from '../limits.ts';
 import { printable } from '../name-bytes.ts';
@@ -19,10 +20,11 @@ import type {
   LogLevel,
 } from './config.ts';
 import { ConfigError } from './config-error.ts';
-import { ConfigDocument, shownPath, type KeyPath } from './document.ts';
+import { ConfigDocument, quoted, shownPath, type KeyPath } from './document.ts';
 import { Findings } from './findings.ts';
 import { errnoOf, HostFileError, readHostFile } from './host-files.ts';
 import { buildRights, checkRights, mayWrite, type ValidRights, type ValidRole } from './rights.ts';
+import { configSchema, expectedWords } from './schema.ts';
 import { parseSizeBytes } from './size.ts';
 import { validate } from './validate.ts';
 
@@ -34,7 +36,12 @@ interface ValidValue {
   readonly catalog: { readonly url: string };
   readonly freeSpaceMin?: string | number;
   readonly log: { readonly level: LogLevel };
-  readonly limits: ConfiguredLimits;
+  readonly workers: 'auto' | number;
+  readonly control: { readonly socket: string };
+  readonly health?: ListenAddress;
+  readonly limits: Omit<ConfiguredLimits, 'workerMemoryBytesMax'> & {
+    readonly workerMemoryMax: string | number;
+  };
   readonly scp: ConfiguredScp;
   readonly roles: Readonly<Record<string, ValidRole>>;
   readonly users: Readonly<Record<string, ValidUser>>;
@@ -61,6 +68,7 @@ export async function loadConfig(path: string): Promise<Config> {
   const findings = new Findings(document);
   validate(document, findings);
   checkListeners(document.value, findings);
+  checkWorkerMemory(document.value, findings);
   checkRights(new SoundValues(document.value, '/', findings), findings);
   const hostKeys = await checkFiles(document.value, resolve(path), findings);
   if (!findings.none) throw new ConfigError(findings.lines(printable(path)));
@@ -113,6 +121,16 @@ function checkListeners(value: unknown, findings: Findings): void {
   }
 }
 
+/** The schema sees to numbers; a text has its unit, which it can't read. A worker that has just started takes some 100 MiB. */
+function checkWorkerMemory(value: unknown, findings: Findings): void {
+  const path = ['limits', 'workerMemoryMax'];
+  const size = new SoundValues(value, '/', findings).text(path);
+  const schema = configSchema.properties?.['limits']?.properties?.['workerMemoryMax'];
+  if (size === undefined || schema === undefined) return;
+  if ((parseSizeBytes(size) ?? 0) < (schema.minimum ?? 0))
+    findings.add(path, `expected ${expectedWords(schema)}, got ${quoted(size)}`);
+}
+
 /** Checks every file and directory that is named in a place the schema has nothing against. */
 async function checkFiles(value: unknown, configFile: string, findings: Findings): Promise<HostKey[]> {
   const reader = new SoundValues(value, dirname(configFile), findings);
@@ -131,6 +149,8 @@ async function checkFiles(value: unknown, configFile: string, findings: Findings
   const catalogUrl = reader.text(['catalog', 'url']);
   if (catalogUrl !== undefined)
     ownFiles.push({ what: 'catalog', file: resolve(dirname(configFile), catalogPath(catalogUrl)) });
+  const controlSocket = reader.file(['control', 'socket']);
+  if (controlSocket !== undefined) ownFiles.push({ what: 'control socket', file: controlSocket.file });
   for (const name of reader.keys(['users'])) {
     const root = reader.file(['users', name, 'root']);
     if (root !== undefined)
@@ -223,7 +243,10 @@ function buildConfig(document: ConfigDocument, path: string, hostKeys: readonly 
     catalog: { file: resolve(directory, catalogPath(value.catalog.url)) },
     freeBytesMin: value.freeSpaceMin === undefined ? 0 : (parseSizeBytes(value.freeSpaceMin) ?? 0),
     log: { level: value.log.level },
-    limits: { ...value.limits },
+    workers: value.workers === 'auto' ? availableParallelism() : value.workers,
+    control: { socket: resolve(directory, value.control.socket) },
+    health: value.health === undefined ? undefined : { ...value.health },
+    limits: buildLimits(value.limits),
     scp: { ...value.scp },
     users,
   };
@@ -236,6 +259,10 @@ function buildQuota({ bytes, files, versions }: NonNullable<ValidUser['quota']>)
     ...(files === undefined ? {} : { filesMax: files }),
     countsVersions: versions,
   };
+}
+
+function buildLimits({ workerMemoryMax, ...limits }: ValidValue['limits']): ConfiguredLimits {
+  return { ...limits, workerMemoryBytesMax: parseSizeBytes(workerMemoryMax) ?? 0 };
 }
 
 /** SQLite is the one kind of database that there is; the schema has seen to it that it is this. */

@@ -40,6 +40,8 @@ export interface GuardedFilesOptions {
   readonly sharing?: readonly User[];
   /** What the user may store in all. Without it, as much as there is room for. */
   readonly quota?: QuotaKeeper;
+  /** Gets the transfers that are under way. */
+  readonly open?: Set<Transfer>;
 }
 
 export function createGuardedFiles(options: GuardedFilesOptions): Files {
@@ -52,10 +54,12 @@ class GuardedFiles implements Files {
   readonly #access: Access;
   readonly #quota: QuotaKeeper;
   readonly #versions: Versions;
-  readonly #open = new Set<Transfer>();
+  readonly #open: Set<Transfer>;
   #closed = false;
 
-  constructor({ user, store, journal, ownership, sharing, quota = noQuota }: GuardedFilesOptions) {
+  constructor(options: GuardedFilesOptions) {
+    const { user, store, journal, ownership, sharing, quota = noQuota, open = new Set() } = options;
+    this.#open = open;
     this.#quota = quota;
     this.#store = store;
     this.#journal = journal;
@@ -86,8 +90,9 @@ class GuardedFiles implements Files {
       { operation: 'download', verb: 'read', path, follow: true, recorded: false },
       async (place) => {
         this.#journal.ensureWritable();
-        const file = await present(place).place.open();
-        return this.#track(new GuardedDownload(file, { path, journal: this.#journal, ended: this.#ended }));
+        const { sizeBytes: bytesExpected } = present(place).attributes;
+        const facts = { path, journal: this.#journal, bytesExpected, ended: this.#ended };
+        return this.#track(new GuardedDownload(await place.open(), facts));
       },
     );
   }
@@ -338,6 +343,7 @@ class GuardedFiles implements Files {
       new GuardedUpload(staged, {
         path,
         journal: this.#journal,
+        bytesExpected: declaredBytes ?? null,
         fileBytesMax: this.#access.fileBytesMax(path, place.path),
         append: options.append === true,
         claim,
@@ -389,7 +395,5 @@ class GuardedFiles implements Files {
     return transfer;
   }
 
-  readonly #ended = (transfer: Transfer): void => {
-    this.#open.delete(transfer);
-  };
+  readonly #ended = (transfer: Transfer): boolean => this.#open.delete(transfer);
 }

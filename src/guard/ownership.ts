@@ -3,9 +3,9 @@
  * that session lasts, and in other sessions of the same user for a time after it was made. It is the user that counts,
  * not the key. In memory only: after a restart nothing is anybody's own, which takes rights away and gives none.
  *
- * One `Ownership` serves the whole server. Whatever is made, moved or removed by anybody is told to it, so that a
- * path is never still counted as one user's own when another has put something there. What is known of a path is
- * plain data and every change is one call, so it can as well live in another process than the sessions.
+ * One `Ownership` serves a whole process. Whatever is made, moved or removed by anybody is told to it, so that a path is
+ * never still counted as one user's own when another has put something there. Every change is plain data, and whoever
+ * `changed` tells it to can have it applied in the other processes of the same server.
  */
 import { performance } from 'node:perf_hooks';
 import { ownedPathsMax, ownedPathsTotalMax, ownershipSweepMs } from '../limits.ts';
@@ -23,6 +23,12 @@ interface Entry {
 /** Oldest first. */
 type Entries = Map<VirtualPath, Entry>;
 
+/** Something by the name that the client uses, and where it is. Mostly the same. */
+export interface Named {
+  readonly path: VirtualPath;
+  readonly stored: VirtualPath;
+}
+
 export interface OwnerFacts {
   readonly userName: string;
   /** Host path of the user's root: users who share it are told apart. */
@@ -31,25 +37,72 @@ export interface OwnerFacts {
   readonly windowMs: number;
 }
 
+/** What an act of one user changes about whose a path is; applied from top to bottom. */
+export interface OwnershipChange extends OwnerFacts {
+  /** Names that the user's client gave, and that mean nothing any more. */
+  readonly unnamed: readonly VirtualPath[];
+  /** Nobody's any more, whoever's they were. */
+  readonly lost: readonly VirtualPath[];
+  /** The same with all that is below. */
+  readonly lostWithin: readonly VirtualPath[];
+  /** The user's own from now on. */
+  readonly own: readonly Named[];
+}
+
+/** One path that is somebody's, for another process to begin with. */
+export interface OwnedPath extends OwnerFacts, Named {}
+
 export class Ownership {
   /** Root → user → entries. */
   readonly #roots = new Map<string, Map<string, Entries>>();
   readonly #now: () => number;
+  readonly #changed: (change: OwnershipChange) => void;
   #sweptMs: number;
 
-  /** @param now milliseconds of a clock that is never set back */
-  constructor(now: () => number = () => performance.now()) {
+  /**
+   * @param now milliseconds of a clock that is never set back
+   * @param changed told of each change that a session makes here
+   */
+  constructor(
+    now: () => number = () => performance.now(),
+    changed: (change: OwnershipChange) => void = () => undefined,
+  ) {
     this.#now = now;
+    this.#changed = changed;
     this.#sweptMs = now();
   }
 
   /** The view of one session. The caller closes it. */
-  open({ userName, root, windowMs }: OwnerFacts): OwnPaths {
+  open(facts: OwnerFacts): OwnPaths {
+    return this.#view(facts, this.#changed);
+  }
+
+  /** Makes a change that a session of another process has made. */
+  apply(change: OwnershipChange): void {
+    const session = this.#view(change, () => undefined);
+    session.apply(change);
+    session.close();
+  }
+
+  /** What counts as own by time; `windowMs` is what is left of it. */
+  *owned(): Iterable<OwnedPath> {
+    for (const [root, users] of this.#roots) {
+      for (const [userName, entries] of users) {
+        for (const [path, { stored, untilMs }] of entries) {
+          const windowMs = untilMs - this.#now();
+          if (windowMs > 0) yield { root, userName, windowMs, path, stored };
+        }
+      }
+    }
+  }
+
+  #view(facts: OwnerFacts, changed: (change: OwnershipChange) => void): OwnPaths {
+    const { userName, root } = facts;
     if (this.#now() - this.#sweptMs >= ownershipSweepMs) this.#sweep();
     const users = this.#roots.get(root) ?? new Map<string, Entries>();
     const entries = users.get(userName) ?? new Map<VirtualPath, Entry>();
     this.#roots.set(root, users.set(userName, entries));
-    return new OwnPaths({ entries, users, windowMs, now: this.#now, makeRoom: this.#makeRoom });
+    return new OwnPaths({ entries, users, owner: facts, changed, now: this.#now, makeRoom: this.#makeRoom });
   }
 
   /** Where there is too much of all, whoever has most forgets its oldest. */
@@ -82,15 +135,10 @@ interface OwnPathsFacts {
   readonly entries: Entries;
   /** All users of the same root. */
   readonly users: ReadonlyMap<string, Entries>;
-  readonly windowMs: number;
+  readonly owner: OwnerFacts;
+  readonly changed: (change: OwnershipChange) => void;
   readonly now: () => number;
   readonly makeRoom: () => void;
-}
-
-/** Something by the name that the client uses, and where it is. Mostly the same. */
-export interface Named {
-  readonly path: VirtualPath;
-  readonly stored: VirtualPath;
 }
 
 /** What one session may call its user's own. */
@@ -121,35 +169,52 @@ export class OwnPaths {
 
   /** This session made it. @param options.remember false: nobody will ask whose it is */
   add({ path, stored }: Named, options: { readonly remember: boolean }): void {
-    this.#forgetAll(stored);
-    this.#facts.entries.delete(path);
-    if (!options.remember && path === stored) return;
-    this.#remember(stored, stored);
-    if (path !== stored) this.#remember(path, stored);
+    const isElsewhere = path !== stored;
+    const own = options.remember || isElsewhere ? [{ path: stored, stored }] : [];
+    this.#change({
+      unnamed: [path],
+      lost: [stored],
+      own: isElsewhere ? [...own, { path, stored }] : own,
+    });
   }
 
   /** It is gone. */
   remove({ path, stored }: Named): void {
-    this.#facts.entries.delete(path);
-    this.#forgetAll(stored);
+    this.#change({ unnamed: [path], lost: [stored] });
   }
 
   /** It is at `to` now, and what was there is gone; a directory with all that is in it. */
   move(from: Named, to: Named, { isDirectory }: { readonly isDirectory: boolean }): void {
     const moved = isDirectory ? this.#ownWithin(from.stored) : this.has(from.stored) ? [from.stored] : [];
-    this.remove(from);
-    this.remove(to);
-    if (isDirectory) this.#forgetWithin([from.stored, to.stored]);
-    for (const path of moved) {
+    const own = moved.map((path): Named => {
       const stored = `${to.stored}${path.slice(from.stored.length)}` as VirtualPath;
-      this.#remember(stored, stored);
-    }
-    if (moved.length > 0 && to.path !== to.stored) this.#remember(to.path, to.stored);
+      return { path: stored, stored };
+    });
+    const isElsewhere = moved.length > 0 && to.path !== to.stored;
+    this.#change({
+      unnamed: [from.path, to.path],
+      lost: [from.stored, to.stored],
+      lostWithin: isDirectory ? [from.stored, to.stored] : [],
+      own: isElsewhere ? [...own, to] : own,
+    });
+  }
+
+  apply({ unnamed, lost, lostWithin, own }: OwnershipChange): void {
+    for (const path of unnamed) this.#facts.entries.delete(path);
+    for (const path of lost) this.#forgetAll(path);
+    if (lostWithin.length > 0) this.#forgetWithin(lostWithin);
+    for (const { path, stored } of own) this.#remember(path, stored);
   }
 
   /** From now on only the time counts. */
   close(): void {
     this.#closed = true;
+  }
+
+  #change(change: Partial<OwnershipChange>): void {
+    const whole = { ...this.#facts.owner, unnamed: [], lost: [], lostWithin: [], own: [], ...change };
+    this.apply(whole);
+    this.#facts.changed(whole);
   }
 
   #entry(path: VirtualPath): Entry | undefined {
@@ -159,10 +224,10 @@ export class OwnPaths {
   }
 
   #remember(path: VirtualPath, stored: VirtualPath): void {
-    const { entries, now, windowMs, makeRoom } = this.#facts;
+    const { entries, now, owner, makeRoom } = this.#facts;
     if (entries.size >= ownedPathsMax) dropOldest(entries);
     else makeRoom();
-    entries.set(path, { stored, session: this, untilMs: now() + windowMs });
+    entries.set(path, { stored, session: this, untilMs: now() + owner.windowMs });
   }
 
   #ownWithin(directory: VirtualPath): VirtualPath[] {

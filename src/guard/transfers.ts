@@ -3,7 +3,7 @@
  * once.
  */
 import { ScpdError, errorCatalogue, errorCode, type ErrorCode } from '../errors.ts';
-import type { Operation, RecordFacts, Verdict } from '../audit/record.ts';
+import type { RecordFacts, Verdict } from '../audit/record.ts';
 import type { SessionJournal } from '../audit/session-journal.ts';
 import type { AttributeChange, Attributes, Download, Upload } from './files.ts';
 import type { UploadClaim } from './quota.ts';
@@ -12,12 +12,25 @@ import type { Published, StagedFile, StoredFile } from './store.ts';
 import type { VirtualPath } from './virtual-path.ts';
 
 export interface Transfer {
+  readonly progress: TransferProgress;
   abort(reason: ErrorCode): Promise<void>;
+}
+
+/** How far a transfer is. */
+export interface TransferProgress {
+  readonly operation: 'upload' | 'download';
+  readonly path: VirtualPath;
+  readonly bytes: number;
+  /** The whole size, where it is known. */
+  readonly bytesExpected: number | null;
+  readonly runningMs: number;
 }
 
 interface TransferFacts {
   readonly path: VirtualPath;
   readonly journal: SessionJournal;
+  /** The size, if it is known from the start. */
+  readonly bytesExpected: number | null;
   /** Told once, when the transfer is over. */
   readonly ended: (transfer: Transfer) => void;
 }
@@ -41,14 +54,20 @@ interface UploadFacts extends TransferFacts {
 
 /** The record of one transfer: made at its beginning, written at its end. */
 class TransferRecord {
-  readonly #operation: Operation;
+  readonly #operation: TransferProgress['operation'];
   readonly #facts: TransferFacts;
   readonly #startedMs = performance.now();
   #over = false;
 
-  constructor(operation: Operation, facts: TransferFacts) {
+  constructor(operation: TransferProgress['operation'], facts: TransferFacts) {
     this.#operation = operation;
     this.#facts = facts;
+  }
+
+  progress(bytes: number): TransferProgress {
+    const { path, bytesExpected } = this.#facts;
+    const runningMs = Math.round(performance.now() - this.#startedMs);
+    return { operation: this.#operation, path, bytes, bytesExpected, runningMs };
   }
 
   /** False if the transfer was over already: then there is nothing left to do. */
@@ -90,6 +109,10 @@ export class GuardedUpload implements Upload, Transfer {
     this.#staged = staged;
     this.#facts = facts;
     this.#record = new TransferRecord('upload', facts);
+  }
+
+  get progress(): TransferProgress {
+    return this.#record.progress(this.#receivedBytes);
   }
 
   async write(bytes: Buffer, offset: number): Promise<void> {
@@ -196,6 +219,10 @@ export class GuardedDownload implements Download, Transfer {
   constructor(file: StoredFile, facts: TransferFacts) {
     this.#file = file;
     this.#record = new TransferRecord('download', facts);
+  }
+
+  get progress(): TransferProgress {
+    return this.#record.progress(this.#sentBytes);
   }
 
   async attributes(): Promise<Attributes> {

@@ -19,6 +19,9 @@ export interface AuthenticatorOptions {
   /** Aborted when the connection ends. */
   readonly signal: AbortSignal;
   readonly onTooManyAttempts: () => void;
+  /** Asked when somebody is about to log in. False: this user has connections enough. */
+  readonly admit: (userName: string) => boolean | Promise<boolean>;
+  readonly onTooManyConnections: () => void;
   readonly onFailed: (error: unknown) => void;
 }
 
@@ -40,8 +43,11 @@ export class Authenticator {
   async answer(context: AuthContext): Promise<void> {
     try {
       const decision = await decideAuthentication(context, this.#options);
+      const isFull = decision.kind === 'login' && !(await this.#options.admit(decision.login.user.name));
       // The connection may have ended meanwhile.
-      if (!this.#options.signal.aborted) this.#carryOut(decision, context);
+      if (this.#options.signal.aborted) return;
+      if (isFull) this.#sendAway(decision.login);
+      else this.#carryOut(decision, context);
     } catch (error) {
       this.#options.onFailed(error);
     }
@@ -60,6 +66,14 @@ export class Authenticator {
       case 'refused':
         return this.#refuse(decision, context);
     }
+  }
+
+  /** The client learns why by the farewell: asking for another key would only make it try again. */
+  #sendAway({ user, key }: Login): void {
+    const { connection, events, onTooManyConnections } = this.#options;
+    const reason = 'connections-per-user';
+    events.loginRefused({ connection, userName: user.name, keyFingerprint: key.fingerprint, reason });
+    onTooManyConnections();
   }
 
   #refuse(decision: Extract<Decision, { kind: 'refused' }>, context: AuthContext): void {

@@ -72,6 +72,11 @@ export class Channels {
     return this.#running.size > 0;
   }
 
+  /** How many do. */
+  get runningCount(): number {
+    return this.#running.size;
+  }
+
   /** Whether a program runs that does not wait for the client. */
   get isBusy(): boolean {
     return [...this.#running.keys()].some((channel) => !channel.waitsForClient);

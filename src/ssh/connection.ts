@@ -10,7 +10,7 @@ import type { Socket } from 'node:net';
 import { v7 as uuid } from 'uuid';
 import type { Logger } from 'pino';
 import { ProtocolError } from '../errors.ts';
-import { sshPreLoginBytesMax, sshTeardownMsMax } from '../limits.ts';
+import { retiredIdleMs, sshPreLoginBytesMax, sshTeardownMsMax } from '../limits.ts';
 import { printable } from '../name-bytes.ts';
 import type { StartSession } from '../session/start.ts';
 import type { UserDirectory } from '../users/directory.ts';
@@ -25,6 +25,7 @@ import { disconnectReason, message, sendDisconnect, sendExtensionInfo } from './
 import type { DisconnectReason } from './messages.ts';
 import { Outbound } from './outbound.ts';
 import { RekeyPolicy } from './rekey.ts';
+import type { ConnectionState } from './server.ts';
 import { PreLoginFilter, isConnectionMessage, isUserauthMessage } from './screening.ts';
 import { greetingLine } from './ssh2.ts';
 import type { Connection as Ssh2Connection, PayloadHandler, Ssh2Server } from './ssh2.ts';
@@ -43,8 +44,8 @@ export interface ConnectionOptions {
   readonly startSession: StartSession;
   readonly events: SshEvents;
   readonly log: Logger;
-  /** Called once, when somebody logged in. */
-  readonly onLogin: () => void;
+  /** Asked when somebody is about to log in. False: this user has connections enough. */
+  readonly admit: (userName: string) => boolean | Promise<boolean>;
 }
 
 /** How a connection ends: why, for us; and what the client is told, if anything. */
@@ -71,6 +72,7 @@ export class Connection {
   #channels: Channels | undefined;
   #login: Login | undefined;
   #draining = false;
+  #retireTimer: NodeJS.Timeout | undefined;
   #ending: Ending | undefined;
 
   constructor(socket: Socket, options: ConnectionOptions) {
@@ -139,12 +141,39 @@ export class Connection {
     if (this.#channels?.isRunning !== true) this.shutDown();
   }
 
+  /** Ends the connection when it has been without a session for a while. A login that is under way may still get one. */
+  retire(): void {
+    if (this.#retireTimer !== undefined || this.#ending !== undefined) return;
+    let idleMs = 0;
+    this.#retireTimer = setInterval(() => {
+      const isIdle = this.#login !== undefined && this.#channels?.isRunning !== true;
+      idleMs = isIdle ? idleMs + retiredIdleMs / 5 : 0;
+      if (idleMs >= retiredIdleMs) this.shutDown();
+    }, retiredIdleMs / 5);
+  }
+
   /** Ends the connection now, with sessions or without. */
   shutDown(): void {
-    this.#end({
-      reason: 'shutdown',
-      farewell: { code: disconnectReason.BY_APPLICATION, words: 'the server is shutting down' },
-    });
+    this.endFor('shutdown', 'the server is shutting down');
+  }
+
+  /** The same for another reason. @param words for the client */
+  endFor(reason: 'shutdown' | 'ended', words: string): void {
+    this.#end({ reason, farewell: { code: disconnectReason.BY_APPLICATION, words } });
+  }
+
+  get state(): ConnectionState {
+    const { id, address, clientSoftware } = this.#facts;
+    return {
+      id,
+      login: this.#login,
+      address,
+      client: clientSoftware,
+      openMs: Math.round(performance.now() - this.#began),
+      bytesReceived: this.#socket.bytesRead,
+      bytesSent: this.#socket.bytesWritten,
+      sessions: this.#channels?.runningCount ?? 0,
+    };
   }
 
   #limitPreLoginBytes(): void {
@@ -169,6 +198,12 @@ export class Connection {
       onTooManyAttempts: () => {
         const farewell = { code: disconnectReason.PROTOCOL_ERROR, words: 'Too many authentication failures' };
         this.#end({ reason: 'login-attempts', farewell });
+      },
+      admit: this.#options.admit,
+      onTooManyConnections: () => {
+        const words = 'Too many connections of this user';
+        const farewell = { code: disconnectReason.TOO_MANY_CONNECTIONS, words };
+        this.#end({ reason: 'limit', detail: words, farewell });
       },
       onFailed: (error) => this.#onStepFailed(error),
     });
@@ -263,7 +298,6 @@ export class Connection {
         if (this.#draining) this.shutDown();
       },
     });
-    this.#options.onLogin();
     events.loginSucceeded(login);
     if (this.#draining) this.drain();
   }
@@ -290,6 +324,7 @@ export class Connection {
     if (this.#ending !== undefined) return;
     this.#ending = ending;
     clearTimeout(this.#graceTimer);
+    clearInterval(this.#retireTimer);
     this.#idleTimer?.stop();
     this.#abort.abort();
     this.#channels?.lose();

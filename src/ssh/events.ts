@@ -10,8 +10,9 @@ export type ConnectionRefusal =
  * - `algorithm`: the key would do, but not with this signature algorithm (RSA with SHA-1).
  * - `signature`: the key is right and the signature is not.
  * - `method`: a password or another method that is never offered.
+ * - `connections-per-user`: all is right, but the user has as many connections as a user may have.
  */
-export type LoginRefusal = 'not-authorized' | 'algorithm' | 'signature' | 'method';
+export type LoginRefusal = 'not-authorized' | 'algorithm' | 'signature' | 'method' | 'connections-per-user';
 
 /** Why a connection ended. */
 export type CloseReason =
@@ -25,7 +26,16 @@ export type CloseReason =
   | 'protocol' // it broke the protocol
   | 'limit' // it met a limit that honest clients don't meet
   | 'shutdown'
+  | 'ended' // by the operator, or because the user or the key is no more
   | 'internal'; // our fault
+
+/** One connection's place among those that may be there. Whoever admits connections gives it. */
+export interface Seat {
+  /** Somebody logs in. False: this user has as many connections as a user may have. */
+  logIn(userName: string): boolean | Promise<boolean>;
+  /** The connection is gone. May be called more than once. */
+  release(): void;
+}
 
 export interface SshEvents {
   /** A connection was dropped before anything was exchanged. A flood of connections makes a flood of these. */

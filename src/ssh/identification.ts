@@ -30,6 +30,7 @@ export function readIdentification(socket: Socket, done: (result: Identification
     done({ software: end === -1 ? undefined : softwareOf(bytes.subarray(0, end + 1)), bytes });
   };
   socket.on('data', onData);
+  socket.resume(); // whoever accepted it has read nothing and let nothing be read
 }
 
 /** `line` ends with a line feed. Exported for its table of tests. */

@@ -29,6 +29,7 @@ export const message = {
 export const disconnectReason = {
   PROTOCOL_ERROR: 2,
   BY_APPLICATION: 11,
+  TOO_MANY_CONNECTIONS: 12,
   NO_MORE_AUTH_METHODS: 14,
 } as const;
 export type DisconnectReason = (typeof disconnectReason)[keyof typeof disconnectReason];

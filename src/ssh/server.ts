@@ -1,22 +1,20 @@
 /**
- * The listening socket: lets connections in as the caps allow, hands each to its own `Connection`, and closes in an orderly
- * way. ssh2's own listener is not used: it limits nothing.
+ * All connections of this process: makes a `Connection` of each socket that was admitted, and closes in an orderly way.
+ * Where the sockets come from is not known here. ssh2's own listener is not used: it limits nothing.
  */
-import { createServer } from 'node:net';
-import type { Server, Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import type { Logger } from 'pino';
 import { sshKeepaliveMs, sshKeepalivesUnansweredMax, sshRekeyBytes } from '../limits.ts';
 import type { StartSession } from '../session/start.ts';
 import type { UserDirectory } from '../users/directory.ts';
-import { Admission } from './admission.ts';
-import type { AdmissionLimits } from './admission.ts';
+import type { Login } from '../users/user.ts';
 import { Connection, connectionFacts } from './connection.ts';
-import type { SshEvents } from './events.ts';
+import type { Seat, SshEvents } from './events.ts';
 import { checkSsh2 } from './ssh2-check.ts';
 import { createSsh2Server } from './ssh2.ts';
 import { socketOf } from './transport.ts';
 
-export interface SshServerLimits extends AdmissionLimits {
+export interface SshServerLimits {
   /** From accept to login. */
   readonly loginGraceSeconds: number;
   /** Refused keys per connection; the last one ends it. */
@@ -39,9 +37,28 @@ export interface SshServerOptions {
   readonly log: Logger;
 }
 
+/** One connection as those see it who watch the server. */
+export interface ConnectionState {
+  readonly id: string;
+  readonly login: Login | undefined;
+  readonly address: string;
+  readonly client: string;
+  readonly openMs: number;
+  readonly bytesReceived: number;
+  readonly bytesSent: number;
+  /** Programs that run. */
+  readonly sessions: number;
+}
+
 export interface SshServer {
-  /** Listens, and resolves to where. Rejects if the address can't be had, or ssh2 is not the one that we need. */
-  listen(address: { readonly host: string; readonly port: number }): Promise<{ host: string; port: number }>;
+  /** Serves a socket, and gives its seat back when the connection is over. */
+  accept(socket: Socket, seat: Seat): void;
+  /** All connections that are not closed yet. */
+  connections(): readonly ConnectionState[];
+  /** Ends one now, telling its client the words. False if there is none of this number. */
+  end(id: string, words: string): boolean;
+  /** Ends each connection that has been without a session for a while, and so all of them in the course of time. Resolves then. */
+  retire(): Promise<void>;
   /**
    * Takes no more connections and sessions, waits for the running sessions for up to `drainSeconds`, then ends them.
    * Resolves when no socket is left and the sessions have settled (or failed to in time). May be called again, with another time.
@@ -49,17 +66,16 @@ export interface SshServer {
   close(options: { readonly drainSeconds: number }): Promise<void>;
 }
 
-/** Throws if a host key can't be used. */
-export function createSshServer(options: SshServerOptions): SshServer {
-  return new ListeningServer(options);
+/** Rejects if ssh2 is not the one that we need, or a host key can't be used. */
+export async function createSshServer(options: SshServerOptions): Promise<SshServer> {
+  await checkSsh2();
+  return new Connections(options);
 }
 
-class ListeningServer implements SshServer {
+class Connections implements SshServer {
   readonly #options: SshServerOptions;
   readonly #events: SshEvents;
-  readonly #admission: Admission;
   readonly #ssh2Server: ReturnType<typeof createSsh2Server>;
-  readonly #server: Server;
   readonly #connections = new Set<Connection>();
   readonly #bySocket = new WeakMap<object, Connection>();
   #closing = false;
@@ -67,7 +83,6 @@ class ListeningServer implements SshServer {
   constructor(options: SshServerOptions) {
     this.#options = options;
     this.#events = unfailing(options.events, options.log);
-    this.#admission = new Admission(options.limits);
     this.#ssh2Server = createSsh2Server({
       hostKeys: options.hostKeys,
       ident: this.#ident,
@@ -75,38 +90,30 @@ class ListeningServer implements SshServer {
       keepalivesUnansweredMax: sshKeepalivesUnansweredMax,
     });
     this.#ssh2Server.on('connection', (client) => this.#bySocket.get(socketOf(client))?.attach(client));
-    // Without delay: small replies wait for an acknowledgement otherwise, at the cost of half of all speed.
-    this.#server = createServer({ noDelay: true, keepAlive: true }, (socket) => this.#onSocket(socket));
   }
 
   get #ident(): string {
     return this.#options.ident ?? 'scpd';
   }
 
-  async listen(address: {
-    readonly host: string;
-    readonly port: number;
-  }): Promise<{ host: string; port: number }> {
-    await checkSsh2();
-    await new Promise<void>((resolve, reject) => {
-      this.#server.once('error', reject);
-      this.#server.listen({ host: address.host, port: address.port }, () => {
-        this.#server.off('error', reject);
-        resolve();
-      });
-    });
-    // Later errors are about single connections, such as no more file descriptors: the server lives on.
-    this.#server.on('error', (error) =>
-      this.#options.log.error({ err: error }, 'a connection could not be accepted'),
-    );
-    const bound = this.#server.address();
-    if (bound === null || typeof bound === 'string') throw new Error('the server listens nowhere');
-    return { host: bound.address, port: bound.port };
+  connections(): readonly ConnectionState[] {
+    return [...this.#connections].map((connection) => connection.state);
+  }
+
+  end(id: string, words: string): boolean {
+    const found = [...this.#connections].find((connection) => connection.state.id === id);
+    found?.endFor('ended', words);
+    return found !== undefined;
+  }
+
+  async retire(): Promise<void> {
+    for (const connection of this.#connections) connection.retire();
+    while (this.#connections.size > 0)
+      await Promise.all([...this.#connections].map((connection) => connection.closed));
   }
 
   async close({ drainSeconds }: { readonly drainSeconds: number }): Promise<void> {
     this.#closing = true;
-    if (this.#server.listening) this.#server.close();
     const closed = Promise.all([...this.#connections].map((connection) => connection.closed));
     for (const connection of this.#connections) connection.drain();
     const timer = setTimeout(() => {
@@ -116,12 +123,12 @@ class ListeningServer implements SshServer {
     clearTimeout(timer);
   }
 
-  #onSocket(socket: Socket): void {
+  accept(socket: Socket, seat: Seat): void {
     // First of all: an error without a listener would end the process.
     socket.on('error', () => undefined);
-    const seat = this.#closing ? 'closing' : this.#admission.admit(socket.remoteAddress ?? '');
-    if (typeof seat === 'string') {
-      this.#events.connectionRefused({ connection: connectionFacts(socket), reason: seat });
+    if (this.#closing) {
+      this.#events.connectionRefused({ connection: connectionFacts(socket), reason: 'closing' });
+      seat.release();
       socket.destroy();
       return;
     }
@@ -135,7 +142,7 @@ class ListeningServer implements SshServer {
       startSession,
       events: this.#events,
       log,
-      onLogin: () => seat.loggedIn(),
+      admit: (userName) => seat.logIn(userName),
     });
     this.#connections.add(connection);
     this.#bySocket.set(socket, connection);

@@ -14,6 +14,11 @@ export interface UserDirectory {
    * is found. Never throws for what a peer sent.
    */
   find(userName: string, publicKeyBlob: Buffer, address?: string): Promise<User | undefined>;
+  /**
+   * Whether somebody who has logged in as this user with the key of this fingerprint could still do so now, from the
+   * same place and at the same hour as then. Never throws.
+   */
+  stillKnows(userName: string, fingerprint: string): Promise<boolean>;
 }
 
 export interface UserEntry {
@@ -55,6 +60,9 @@ export function createUserDirectory(
       const isAuthorized = await keyFile.allows(publicKeyBlob);
       const isAdmitted = admission.allowsAddress(address) && admission.allowsTime(new Date());
       return isAuthorized && isAdmitted ? user : undefined;
+    },
+    async stillKnows(userName, fingerprint) {
+      return (await accounts.get(userName)?.keyFile.allowsFingerprint(fingerprint)) ?? false;
     },
   };
 }

@@ -8,6 +8,7 @@ import type { FileHandle } from 'node:fs/promises';
 import type { BigIntStats } from 'node:fs';
 import { authorizedKeysBytesMax } from '../limits.ts';
 import { parseAuthorizedKeys } from './authorized-keys.ts';
+import { keyFingerprint } from './public-key.ts';
 
 /** Something in a key file that its operator should know. `line` is null where it is about the whole file. */
 export interface KeyFileProblem {
@@ -37,6 +38,12 @@ export class KeyFile {
   async allows(blob: Buffer): Promise<boolean> {
     const blobs = await this.#read();
     return blobs.has(blob.toString('base64'));
+  }
+
+  /** The same for a key that is known by its fingerprint only. */
+  async allowsFingerprint(fingerprint: string): Promise<boolean> {
+    const blobs = await this.#read();
+    return [...blobs].some((blob) => keyFingerprint(Buffer.from(blob, 'base64')) === fingerprint);
   }
 
   async #read(): Promise<ReadonlySet<string>> {

@@ -52,8 +52,13 @@ export async function startScpd(cleanup: Cleanup, durability: Durability, below:
   const server: TestServer = await startServer(cleanup, {
     below,
     onSpawn: () => (began = performance.now()),
-    settings: { durability },
-    limits: { connections: 2048, connectionsPerIp: 2048, unauthenticatedConnections: 1024 },
+    settings: { durability, workers: 'auto' },
+    limits: {
+      connections: 2048,
+      connectionsPerIp: 2048,
+      connectionsPerUser: 2048,
+      unauthenticatedConnections: 1024,
+    },
   });
   const readyMs = performance.now() - began;
   return {

@@ -48,9 +48,13 @@ t.test('a sound configuration becomes absolute paths, bytes and defaults, all fr
     authAttempts: 6,
     connections: 1024,
     connectionsPerIp: 64,
+    connectionsPerUser: 128,
     unauthenticatedConnections: 100,
     idleSeconds: 900,
     drainSeconds: 10,
+    retireSeconds: 86400,
+    workerSilenceSeconds: 10,
+    workerMemoryBytesMax: 1024 ** 3,
   });
   t.same(config.users, [
     {
@@ -127,7 +131,7 @@ t.test('five broken configurations and what the operator reads', async (t) => {
   "hostKeys": "../keys/ed25519",
   "audit": { "dir": 5 },
   "log": "info",
-  "limits": { "connections": 0, "idleSeconds": 1.5, "drainSeconds": "10", "authAttempts": 1e999 },
+  "limits": { "connections": 0, "idleSeconds": 1.5, "drainSeconds": "10", "authAttempts": 1e999, "workerMemoryMax": "1MiB" },
   "users": null
 }`,
       [
@@ -139,6 +143,7 @@ t.test('five broken configurations and what the operator reads', async (t) => {
         'config/scpd.json:6:48 limits.idleSeconds: expected a whole number from 1 to 86400, got 1.5',
         'config/scpd.json:6:69 limits.drainSeconds: expected a whole number from 0 to 3600, got "10"',
         'config/scpd.json:6:91 limits.authAttempts: expected a whole number from 1 to 20, got 1e999',
+        'config/scpd.json:6:117 limits.workerMemoryMax: expected a size from 128MiB such as "1GiB", got "1MiB"',
         'config/scpd.json:7:12 users: expected an object of users by name, got null',
       ],
     ],

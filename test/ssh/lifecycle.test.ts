@@ -4,9 +4,8 @@ import t from 'tap';
 import { pino } from 'pino';
 import type { StartSession } from '../../src/session/start.ts';
 import { checkSsh2 } from '../../src/ssh/ssh2-check.ts';
-import { createSshServer } from '../../src/ssh/server.ts';
 import { wireString, wireUint32 } from '../../src/users/wire.ts';
-import { eventually, keys, startServer } from '../support/ssh-harness.ts';
+import { eventually, keys, listeningServer, startServer } from '../support/ssh-harness.ts';
 
 const host = 'alice@127.0.0.1';
 
@@ -171,17 +170,21 @@ t.test('an audit that fails harms nobody', async (t) => {
     throw new Error('the disk is full');
   };
   const log: string[] = [];
-  const server = createSshServer({
+  const server = await listeningServer({
     hostKeys: [Buffer.from(keys.ed25519.privateKey)],
     limits: {
       loginGraceSeconds: 5,
       authAttempts: 3,
       connections: 9,
       connectionsPerIp: 9,
+      connectionsPerUser: 9,
       unauthenticatedConnections: 9,
       idleSeconds: 9,
     },
-    users: { find: () => Promise.reject(new Error('the directory is broken')) },
+    users: {
+      find: () => Promise.reject(new Error('the directory is broken')),
+      stillKnows: () => Promise.resolve(true),
+    },
     startSession: () => Promise.resolve(),
     events: {
       connectionRefused: fail,
@@ -207,5 +210,5 @@ t.test('the installed ssh2 is the one that we know', async (t) => {
 
 t.test('a port that is taken is an error for the operator', async (t) => {
   const server = await startServer(t);
-  await t.rejects(server.server.listen({ host: '127.0.0.1', port: 1 }), Error);
+  await t.rejects(server.server.listen({ host: '127.0.0.1', port: server.port }), Error);
 });

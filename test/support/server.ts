@@ -24,13 +24,15 @@ const recordMsMax = 5000;
 export interface ServerOptions {
   /** Users beside "demo", who has the preset `full`. All log in with the demo key. */
   readonly users?: Readonly<Record<string, object>>;
-  readonly limits?: Readonly<Record<string, number>>;
+  readonly limits?: Readonly<Record<string, number | string>>;
   /** Further keys of the configuration. */
   readonly settings?: Readonly<Record<string, unknown>>;
   /** The directory to make its place in. Default: that of temporary files. */
   readonly below?: string;
   /** Told when its process is about to be started. */
   readonly onSpawn?: () => void;
+  /** A module that is loaded into the server's processes before anything else: what makes them misbehave. */
+  readonly preload?: string;
 }
 
 /** Whatever it is that ends a server which was started for it. */
@@ -38,6 +40,7 @@ export type Owner = Pick<Test, 'teardown'>;
 
 export class TestServer {
   readonly place: string;
+  preload: string | undefined;
   #port = 0;
   #process: ChildProcess | undefined;
   #log = '';
@@ -62,6 +65,13 @@ export class TestServer {
 
   get pid(): number {
     return this.#process?.pid ?? 0;
+  }
+
+  /** The processes that serve: the children of this one. */
+  get workers(): number[] {
+    if (this.pid === 0) return [];
+    const path = `/proc/${this.pid}/task/${this.pid}/children`;
+    return existsSync(path) ? readFileSync(path, 'utf8').split(' ').map(Number).filter(Boolean) : [];
   }
 
   /** Options by which OpenSSH's ssh, scp and sftp find the key and the host key, and ask nothing. */
@@ -147,6 +157,7 @@ export class TestServer {
       [program, 'serve', '--config', join(this.place, 'config', 'scpd.json')],
       {
         stdio: ['ignore', 'pipe', 'pipe'],
+        env: { ...process.env, NODE_OPTIONS: this.preload === undefined ? '' : `--import=${this.preload}` },
       },
     );
     this.#process = child;
@@ -222,6 +233,7 @@ export async function startServerOf<T extends TestServer>(
   if (initialised.status !== 0) throw new Error(`scpd init: ${initialised.stderr}`);
   writeConfig(place, options);
   options.onSpawn?.();
+  server.preload = options.preload;
   await server.start();
   return server;
 }
@@ -236,6 +248,7 @@ function writeConfig(place: string, { users = {}, limits = {}, settings: more = 
     listen: [{ host: '127.0.0.1', port: 0 }],
     hostKeys: ['ed25519', 'ecdsa', 'rsa'].map((type) => `../keys/host/ssh_host_${type}_key`),
     audit: { dir: '../var/audit' },
+    workers: 0,
     limits,
     ...more,
     users: { demo: account('demo', {}), ...Object.fromEntries(others) },

@@ -7,9 +7,12 @@ import { join } from 'node:path';
 import { pino } from 'pino';
 import type t from 'tap';
 import { generateHostKey } from '../../src/ssh/host-keys.ts';
+import { connectionFacts } from '../../src/ssh/connection.ts';
 import type { SshEvents } from '../../src/ssh/events.ts';
 import { createSshServer } from '../../src/ssh/server.ts';
-import type { SshServer, SshServerLimits } from '../../src/ssh/server.ts';
+import type { SshServerLimits, SshServerOptions } from '../../src/ssh/server.ts';
+import type { AdmissionLimits } from '../../src/supervisor/admission.ts';
+import { Front } from '../../src/supervisor/front.ts';
 import type { Channel, SessionRequest } from '../../src/session/channel.ts';
 import type { StartSession } from '../../src/session/start.ts';
 import { createUserDirectory } from '../../src/users/directory.ts';
@@ -32,8 +35,39 @@ export type RecordedEvent = {
   [Name in EventName]: { readonly event: Name; readonly facts: Parameters<SshEvents[Name]> };
 }[EventName];
 
+/** The SSH side and the sockets that it is reached by. */
+export interface ListeningServer {
+  listen(address: { readonly host: string; readonly port: number }): Promise<{ port: number }>;
+  close(options: { readonly drainSeconds: number }): Promise<void>;
+}
+
+type Limits = SshServerLimits & AdmissionLimits;
+
+export async function listeningServer(
+  options: SshServerOptions & { readonly limits: Limits },
+): Promise<ListeningServer> {
+  const server = await createSshServer(options);
+  const { limits, events, log } = options;
+  const front = new Front({
+    limits,
+    take: (socket, seat) => server.accept(socket, seat),
+    refused: (socket, reason) => events.connectionRefused({ connection: connectionFacts(socket), reason }),
+    log,
+  });
+  return {
+    listen: async (address) => {
+      await front.listen([address]);
+      return { port: front.addresses[0]?.port ?? 0 };
+    },
+    close: async (closing) => {
+      front.close();
+      await server.close(closing);
+    },
+  };
+}
+
 export interface Harness {
-  readonly server: SshServer;
+  readonly server: ListeningServer;
   readonly port: number;
   readonly directory: string;
   readonly events: RecordedEvent[];
@@ -47,16 +81,17 @@ export interface Harness {
 }
 
 export interface HarnessOptions {
-  readonly limits?: Partial<SshServerLimits>;
+  readonly limits?: Partial<Limits>;
   readonly rekeyBytes?: number;
   readonly startSession?: StartSession;
 }
 
-const limits: SshServerLimits = {
+const defaultLimits: Limits = {
   loginGraceSeconds: 20,
   authAttempts: 6,
   connections: 100,
   connectionsPerIp: 100,
+  connectionsPerUser: 100,
   unauthenticatedConnections: 50,
   idleSeconds: 60,
 };
@@ -74,9 +109,9 @@ export async function startServer(t: Test, options: HarnessOptions = {}): Promis
   const logger = pino({ level: 'info' }, { write: (line: string) => void log.push(line) });
   const startSession = options.startSession ?? echoSession;
   const user = { name: 'alice', root: directory, preset: 'full', fileBytesMax: 1e9 } as const;
-  const server = createSshServer({
+  const server = await listeningServer({
     hostKeys: hostKeys.map(({ privateKey }) => Buffer.from(privateKey)),
-    limits: { ...limits, ...options.limits },
+    limits: { ...defaultLimits, ...options.limits },
     ...(options.rekeyBytes === undefined ? {} : { rekeyBytes: options.rekeyBytes }),
     users: createUserDirectory(
       [{ user, authorizedKeysFile: join(directory, 'authorized_keys') }],

@@ -1,8 +1,8 @@
 /** Goal: caps count what one peer can be expected to own, and every seat is given back once. */
 import t from 'tap';
-import { addressGroup } from '../../src/ssh/address.ts';
-import { Admission } from '../../src/ssh/admission.ts';
-import type { Seat } from '../../src/ssh/admission.ts';
+import { addressGroup } from '../../src/supervisor/address-group.ts';
+import { Admission } from '../../src/supervisor/admission.ts';
+import type { Seat } from '../../src/ssh/events.ts';
 
 t.test('groups of addresses', (t) => {
   for (const [address, group] of [
@@ -26,7 +26,12 @@ t.test('groups of addresses', (t) => {
 });
 
 t.test('seats are counted and given back', (t) => {
-  const admission = new Admission({ connections: 4, connectionsPerIp: 2, unauthenticatedConnections: 3 });
+  const admission = new Admission({
+    connections: 4,
+    connectionsPerIp: 2,
+    connectionsPerUser: 2,
+    unauthenticatedConnections: 3,
+  });
   const seat = (address: string): Seat => {
     const given = admission.admit(address);
     if (typeof given === 'string') throw new Error(given);
@@ -37,13 +42,31 @@ t.test('seats are counted and given back', (t) => {
   t.equal(admission.admit('2001:db8::3'), 'connections-per-address');
   const c = seat('192.0.2.1');
   t.equal(admission.admit('192.0.2.2'), 'unauthenticated-connections');
-  a.loggedIn();
-  a.loggedIn();
+  t.ok(a.logIn('alice'));
+  t.ok(a.logIn('alice'), 'asking twice counts once');
   const d = seat('192.0.2.2');
   t.equal(admission.admit('192.0.2.3'), 'connections');
   for (const one of [a, a, b, c, d, d]) one.release();
-  a.loggedIn();
+  t.notOk(a.logIn('alice'), 'who is gone can not log in');
   for (const address of ['192.0.2.1', '192.0.2.1', '192.0.2.2']) seat(address);
   t.equal(admission.admit('192.0.2.2'), 'unauthenticated-connections', 'giving back twice counts once');
+  t.end();
+});
+
+t.test('a user has so many connections and no more', (t) => {
+  const limits = { connections: 9, connectionsPerIp: 9, unauthenticatedConnections: 9 };
+  const admission = new Admission({ ...limits, connectionsPerUser: 2 });
+  const seats = ['192.0.2.1', '192.0.2.2', '192.0.2.3'].map((address) => admission.admit(address) as Seat);
+  const [a, b, c] = seats;
+  t.ok(a?.logIn('alice'));
+  t.ok(b?.logIn('alice'));
+  t.notOk(c?.logIn('alice'));
+  t.strictSame([...admission.users], [['alice', 2]]);
+  t.ok(c?.logIn('bob'), 'somebody else may');
+  a?.release();
+  t.ok((admission.admit('192.0.2.4') as Seat).logIn('alice'), 'a place became free');
+  for (const seat of seats) seat.release();
+  t.strictSame(admission.counts, { connections: 1, unauthenticated: 0 });
+  t.strictSame([...admission.users], [['alice', 1]]);
   t.end();
 });

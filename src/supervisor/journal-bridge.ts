@@ -1,0 +1,65 @@
+/** The supervisor's end of one worker's journal: appends what comes, and says when it is on disk. */
+import { setTimeout as delay } from 'node:timers/promises';
+import type { AuditRecord, Journal } from '../audit/record.ts';
+
+/** How long after a failure it is asked again whether records could be written. The journal tries by itself. */
+const retryMs = 250;
+
+export interface JournalBridgeOptions {
+  readonly journal: Journal;
+  /** What else must be done before the worker may tell its clients of success. */
+  readonly alsoAwait: () => Promise<void>;
+  readonly answer: (answer: { readonly records: number; readonly failed: boolean }) => void;
+  /** A record could not be queued: the worker's word is good for nothing any more. */
+  readonly onLost: () => void;
+}
+
+export class JournalBridge {
+  readonly #options: JournalBridgeOptions;
+  #received = 0;
+  #answered = 0;
+  #isSettling = false;
+  #closed = false;
+
+  constructor(options: JournalBridgeOptions) {
+    this.#options = options;
+  }
+
+  receive(records: readonly AuditRecord[]): void {
+    for (const record of records) {
+      if (!this.#options.journal.append(record)) {
+        this.#closed = true;
+        this.#options.onLost();
+        return;
+      }
+    }
+    this.#received += records.length;
+    if (!this.#isSettling) void this.#settle();
+  }
+
+  /** The worker is gone: nobody waits for answers. What it sent is written all the same. */
+  close(): void {
+    this.#closed = true;
+  }
+
+  async #settle(): Promise<void> {
+    this.#isSettling = true;
+    while (this.#answered < this.#received && !this.#closed) {
+      const records = this.#received;
+      const failed = await this.#fails();
+      if (!this.#closed) this.#options.answer({ records, failed });
+      if (failed) await delay(retryMs);
+      else this.#answered = records;
+    }
+    this.#isSettling = false;
+  }
+
+  async #fails(): Promise<boolean> {
+    try {
+      await Promise.all([this.#options.journal.settled(), this.#options.alsoAwait()]);
+      return false;
+    } catch {
+      return true;
+    }
+  }
+}
