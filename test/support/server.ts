@@ -145,6 +145,11 @@ export class TestServer {
     return existsSync(path) ? readdirSync(path) : [];
   }
 
+  /** What the server is started with besides the environment of the tests. */
+  protected get environment(): Readonly<Record<string, string>> {
+    return {};
+  }
+
   /** To be called once, with the port that it listens on. */
   protected listening(port: number): void {
     this.#port = port;
@@ -157,7 +162,11 @@ export class TestServer {
       [program, 'serve', '--config', join(this.place, 'config', 'scpd.json')],
       {
         stdio: ['ignore', 'pipe', 'pipe'],
-        env: { ...process.env, NODE_OPTIONS: this.preload === undefined ? '' : `--import=${this.preload}` },
+        env: {
+          ...process.env,
+          NODE_OPTIONS: this.preload === undefined ? '' : `--import=${this.preload}`,
+          ...this.environment,
+        },
       },
     );
     this.#process = child;
