@@ -83,6 +83,15 @@ clients: build ## run the tests of real clients and write docs/clients.md
 	$(bin)/prettier --write --log-level warn docs/clients.md
 	@rm -f .clients.jsonl
 
+.PHONY: faults
+faults: build ## kill the server and fail its host in every way that is tested, many times, and write docs/faults.md
+	@rm -f .faults.jsonl
+	FAULTS=all SCPD_FAULT_TABLE="$(CURDIR)/.faults.jsonl" \
+	  $(bin)/tap --disable-coverage --jobs=1 --timeout=7200 test/faults
+	node scripts/fault-table.mjs .faults.jsonl > docs/faults.md
+	$(bin)/prettier --write --log-level warn docs/faults.md
+	@rm -f .faults.jsonl
+
 .PHONY: check
 check: lint test ## all that must hold before a change is handed in: lint, types, format, tests
 

@@ -13,7 +13,7 @@ import { below, isFullRun, newCounts, noteFault, rounds, seed } from '../support
 import { ways, type Way } from '../support/faults/ways.ts';
 import { remote } from '../support/server.ts';
 
-const roundsOfWay = rounds({ few: 8, all: 200 });
+const roundsOfWay = rounds({ few: 6, all: 200 });
 const overwritesOfRound = 24;
 const name = 'kept';
 if (isFullRun) t.setTimeout(2 * 3_600_000);

@@ -29,7 +29,7 @@ struct control {
   int32_t padding;
   int64_t clock_ms; /* what the wall clock is ahead */
   char call[32];
-  char path[448];  /* a part of the path on the host */
+  char path[448];  /* of the file on the host: see is_meant */
 };
 
 static struct control *control;
@@ -63,8 +63,16 @@ static void resolve(const char *name, char *path) {
   strncat(path, name + end, PATH_MAX - 1 - strlen(path));
 }
 
+/* A part of the path; with "$" at its end, the end of the path. */
+static int is_meant(const char *path) {
+  size_t wanted = strnlen(control->path, sizeof control->path), length = strlen(path);
+  if (wanted == 0 || control->path[wanted - 1] != '$') return strstr(path, control->path) != NULL;
+  wanted -= 1;
+  return length >= wanted && memcmp(path + length - wanted, control->path, wanted) == 0;
+}
+
 static int fails(const char *call, const char *path) {
-  if (strcmp(control->call, call) != 0 || strstr(path, control->path) == NULL) return 0;
+  if (strcmp(control->call, call) != 0 || !is_meant(path)) return 0;
   if (__sync_fetch_and_sub(&control->skip, 1) > 0) return 0;
   if (control->times >= 0 && __sync_fetch_and_sub(&control->times, 1) <= 0) return 0;
   __sync_fetch_and_add(&control->hits, 1);

@@ -17,7 +17,7 @@ export type Errno = 'EIO' | 'EDQUOT' | 'ENOSPC' | 'EMFILE' | 'ENFILE' | 'EACCES'
 export interface HostFault {
   readonly call: FaultyCall;
   readonly error: Errno;
-  /** A part of the host path of the file; of a rename or link, that of the new name. */
+  /** A part of the host path of the file, or its end if it ends in "$"; of a rename or link, that of the new name. */
   readonly path: string;
   /** Calls that go well before. */
   readonly after?: number;
