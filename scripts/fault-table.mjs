@@ -13,7 +13,7 @@ const rows = readFileSync(process.argv[2], 'utf8')
 const unique = (values) => [...new Set(values)];
 const sum = (some, of) => some.reduce((total, row) => total + of(row), 0);
 
-function line(some) {
+function rowOf(some) {
   const { fault, way } = some[0];
   const standing = ['old', 'new', 'half'].map((key) => sum(some, ({ counts }) => counts[key]));
   const cells = [fault, way, sum(some, (row) => row.rounds), ...standing, sum(some, (row) => row.leaks)];
@@ -23,7 +23,9 @@ function line(some) {
 function section(group) {
   const own = rows.filter((row) => row.group === group);
   const keys = unique(own.map(({ fault, way }) => JSON.stringify([fault, way])));
-  const lines = keys.map((key) => line(own.filter(({ fault, way }) => JSON.stringify([fault, way]) === key)));
+  const lines = keys.map((key) =>
+    rowOf(own.filter(({ fault, way }) => JSON.stringify([fault, way]) === key)),
+  );
   const notes = unique(own.map(({ note }) => note).filter((note) => note !== undefined));
   return `
 ## ${group}
