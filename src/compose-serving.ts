@@ -1,12 +1,13 @@
 /** What serves connections in one process under one configuration: the SSH side, sessions, and their files behind the door. */
 import type { Logger } from 'pino';
 import { v7 as newId } from 'uuid';
-import type { Journal, SessionFacts } from './audit/record.ts';
+import type { Journal, Protocol } from './audit/record.ts';
 import { SessionJournal } from './audit/session-journal.ts';
 import { auditSshEvents } from './audit/ssh-audit.ts';
 import type { Catalog } from './catalog/catalog.ts';
 import { catalogRoots, quotaKeeper } from './compose-catalog.ts';
 import type { Config } from './config/config.ts';
+import { errorCode } from './errors.ts';
 import type { Files } from './guard/files.ts';
 import { createGuardedFiles } from './guard/guarded-files.ts';
 import type { Ownership } from './guard/ownership.ts';
@@ -87,11 +88,7 @@ async function sessionDependencies(
 ): Promise<SessionDependencies> {
   const roots = await catalogRoots(config);
   const usersByName = new Map(config.users.map(({ user }) => [user.name, user]));
-  const sessionJournal = (
-    login: Login,
-    session: string | null,
-    protocol: SessionFacts['protocol'],
-  ): SessionJournal =>
+  const sessionJournal = (login: Login, session: string | null, protocol: Protocol): SessionJournal =>
     new SessionJournal(journal, {
       connection: login.connection.id,
       session,
@@ -101,22 +98,33 @@ async function sessionDependencies(
       client: login.connection.clientSoftware,
       protocol,
     });
+  const openFiles = async (
+    { user, connection }: Login,
+    { protocol, records, gone }: Opening,
+  ): Promise<Files> => {
+    const root = roots.get(user.name) ?? { hostPath: user.root, users: [user.name] };
+    const quota = await quotaKeeper(catalog, { user, root, freeBytesMin: config.freeBytesMin, log });
+    const others = root.users.filter((name) => name !== user.name);
+    return createGuardedFiles({
+      user,
+      store: openDiskStore(user.root, config.durability, { gone }),
+      journal: records,
+      ownership,
+      sharing: others.flatMap((name) => usersByName.get(name) ?? []),
+      quota,
+      open: transfers.of({ connection: connection.id, user: user.name, protocol }),
+    });
+  };
   return {
-    openFiles: async (login, protocol, gone): Promise<Files> => {
-      const { user } = login;
-      const root = roots.get(user.name) ?? { hostPath: user.root, users: [user.name] };
-      const quota = await quotaKeeper(catalog, { user, root, freeBytesMin: config.freeBytesMin, log });
-      return createGuardedFiles({
-        user,
-        store: openDiskStore(user.root, config.durability, { gone }),
-        journal: sessionJournal(login, newId(), protocol),
-        ownership,
-        sharing: root.users
-          .filter((name) => name !== user.name)
-          .flatMap((name) => usersByName.get(name) ?? []),
-        quota,
-        open: transfers.of({ connection: login.connection.id, user: user.name, protocol }),
-      });
+    openFiles: async (login, protocol, { asked, gone }) => {
+      const records = sessionJournal(login, newId(), protocol);
+      records.opened(asked);
+      try {
+        return await openFiles(login, { protocol, records, gone });
+      } catch (error) {
+        records.closed(errorCode(error));
+        throw error;
+      }
     },
     recordRefusal: (login, { operation, text, error = 'COMMAND_REFUSED' }) =>
       sessionJournal(login, null, 'ssh').record({
@@ -128,6 +136,12 @@ async function sessionDependencies(
     log,
     unquotedSpaces: config.scp.unquotedSpaces,
   };
+}
+
+interface Opening {
+  readonly protocol: Protocol;
+  readonly records: SessionJournal;
+  readonly gone: AbortSignal;
 }
 
 type Whose = Pick<TransferStatus, 'connection' | 'user' | 'protocol'>;

@@ -92,12 +92,12 @@ async function sweepRoot(
 /** Nobody's session: it is the server that drops what is old. */
 function serverJournal({ journal }: Stored): SessionJournal {
   return new SessionJournal(journal, {
-    connection: 'server',
+    connection: null,
     session: null,
     user: null,
     key: null,
     address: '',
     client: '',
-    protocol: 'ssh',
+    protocol: 'server',
   });
 }

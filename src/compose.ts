@@ -6,6 +6,7 @@
 import type { Socket } from 'node:net';
 import type { Logger } from 'pino';
 import { openFileJournal, type FileJournal } from './audit/file-journal.ts';
+import { serverRecord, type AuditRecord } from './audit/record.ts';
 import { auditSshEvents } from './audit/ssh-audit.ts';
 import type { Catalog } from './catalog/catalog.ts';
 import { catalogRoots, recoverCatalog, startCatalog } from './compose-catalog.ts';
@@ -22,7 +23,8 @@ import { connectionFacts } from './ssh/connection.ts';
 import { checkSsh2 } from './ssh/ssh2-check.ts';
 import { isNativeCryptoAvailable } from './ssh/ssh2.ts';
 import { checkSandbox } from './storage/self-check.ts';
-import { sweepStagingArea } from './storage/staging-area.ts';
+import { isProcessAlive, ownProcess } from './storage/process-identity.ts';
+import { orphanBytes, sweepStagingArea } from './storage/staging-area.ts';
 import { localGeneration } from './supervisor/local-generation.ts';
 import { OwnershipRelay } from './supervisor/ownership-relay.ts';
 import type { Generation } from './supervisor/serving.ts';
@@ -62,6 +64,7 @@ export async function startServer(
   const journal = await openJournal(config, log);
   let catalog: Catalog | undefined;
   try {
+    journal.append(configRecord(config));
     catalog = await startCatalog(config, log);
     const stored = { journal, catalog };
     const beginner = new Beginner(stored, log, options);
@@ -83,7 +86,7 @@ export async function startServer(
       addresses,
       reload: async () => {
         const reloaded = await supervisor.reload((current) => candidate(shownPath, current));
-        tellReload(reloaded, log);
+        tellReload(reloaded, { config: supervisor.config, journal, log });
         if (reloaded.kind === 'done') {
           await stopSweeping();
           stopSweeping = await sweep(supervisor.config);
@@ -132,7 +135,7 @@ class Beginner {
       config,
       services: { program: workerProgram, journal, ownership: this.#relay, measure: () => undefined },
       log,
-      onDied: () => this.#clear(config),
+      onDied: (pid, how) => this.#clear(config, { pid, how }),
     });
   }
 
@@ -141,7 +144,12 @@ class Beginner {
     await this.#clearing;
   }
 
-  #clear(config: Config): void {
+  #clear(config: Config, { pid, how }: { readonly pid: number; readonly how: string }): void {
+    const { journal } = this.#stored;
+    journal.append(
+      serverRecord({ operation: 'worker', outcome: 'failed', path: `${pid}: ${how}`, error: 'INTERRUPTED' }),
+    );
+    journal.abandon(String(pid), orphansOf(config, this.#log));
     this.#clearing = this.#clearing.then(async () => {
       try {
         sweepRoots(config, this.#log);
@@ -169,9 +177,18 @@ async function candidate(path: string, current: Config): Promise<Candidate> {
   }
 }
 
-function tellReload(reloaded: Reloaded, log: Logger): void {
-  if (reloaded.kind === 'done') log.info({ changes: reloaded.changes }, 'reloaded');
-  else log.error({ problems: reloaded.problems }, 'not reloaded; everything stays as it was');
+function tellReload(
+  reloaded: Reloaded,
+  { config, journal, log }: { readonly config: Config; readonly journal: FileJournal; readonly log: Logger },
+): void {
+  if (reloaded.kind === 'done') {
+    log.info({ changes: reloaded.changes }, 'reloaded');
+    journal.append(configRecord(config));
+  } else {
+    log.error({ problems: reloaded.problems }, 'not reloaded; everything stays as it was');
+    const { path } = config;
+    journal.append(serverRecord({ operation: 'config', outcome: 'refused', path, error: 'CONFIG_REJECTED' }));
+  }
 }
 
 /** The journal holds records that must be written whatever becomes of the catalog. */
@@ -184,13 +201,17 @@ async function closeStored(catalog: Catalog | undefined, journal: FileJournal): 
 }
 
 async function openJournal(config: Config, log: Logger): Promise<FileJournal> {
-  const directory = config.audit.dir;
+  const { dir: directory, onFailure, fileBytesMax, fileMsMax } = config.audit;
   try {
     return await openFileJournal({
       directory,
       sync: config.durability === 'full',
-      onFailure: (error) =>
-        log.error({ err: error }, 'the audit journal can not be written; transfers are refused'),
+      onFailure,
+      fileBytesMax,
+      fileMsMax,
+      processes: { own: ownProcess, isAlive: isProcessAlive },
+      log,
+      bytesOf: orphansOf(config, log),
     });
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
@@ -198,9 +219,31 @@ async function openJournal(config: Config, log: Logger): Promise<FileJournal> {
   }
 }
 
+function rootsOf(config: Config): Set<string> {
+  return new Set(config.users.map(({ user }) => user.root));
+}
+
+/** How much had come of uploads whose process is gone. */
+function orphansOf(config: Config, log: Logger): (upload: string) => number | undefined {
+  const left = new Map<string, number>();
+  for (const root of rootsOf(config)) {
+    try {
+      for (const [upload, bytes] of orphanBytes(root)) left.set(upload, bytes);
+    } catch (error) {
+      log.warn({ err: error, root }, 'what a crash left can not be looked at'); // nor can it be swept: that says more
+    }
+  }
+  return (upload) => left.get(upload);
+}
+
+/** Which rules hold from now on: the hash tells one configuration from another. */
+function configRecord({ path, sha256 }: Config): AuditRecord {
+  return serverRecord({ operation: 'config', outcome: 'done', path, sha256 });
+}
+
 /** Removes what a crash left half received. */
 function sweepRoots(config: Config, log: Logger): void {
-  for (const root of new Set(config.users.map(({ user }) => user.root))) {
+  for (const root of rootsOf(config)) {
     const orphans = sweepStagingArea(root);
     if (orphans > 0) log.warn({ root, orphans }, 'removed uploads that a crash had left unfinished');
   }

@@ -79,6 +79,8 @@ export const errorCatalogue = {
   LIMIT_REACHED: { sftp: sftpStatus.FAILURE, outcome: 'refused', words: 'Too many connections' },
   INCOMPLETE: { sftp: sftpStatus.FAILURE, outcome: 'failed', words: 'Data ended before the declared size' },
   CLIENT_FAILED: { sftp: sftpStatus.FAILURE, outcome: 'failed', words: 'The client reported an error' },
+  CONFIG_REJECTED: { sftp: sftpStatus.FAILURE, outcome: 'refused', words: 'Configuration rejected' },
+  INTERRUPTED: { sftp: sftpStatus.FAILURE, outcome: 'failed', words: 'The server ended' },
   CONNECTION_LOST: { sftp: sftpStatus.FAILURE, outcome: 'failed', words: 'Connection lost' },
   PROTOCOL_BROKEN: { sftp: sftpStatus.BAD_MESSAGE, outcome: 'failed', words: 'protocol error' },
   STORAGE_FAILED: { sftp: sftpStatus.FAILURE, outcome: 'failed', words: 'Server storage error' },
@@ -88,18 +90,34 @@ export const errorCatalogue = {
 
 export type ErrorCode = keyof typeof errorCatalogue;
 
+/** The rule that said no, as the audit record has it: its place in the configuration, if it stands there. */
+export interface RuleRefusal {
+  readonly reason: string;
+  /** Such as `config/scpd.json:18:9`. */
+  readonly place?: string;
+  /** Such as `users.acme.rules[0]`. */
+  readonly key?: string;
+}
+
+export interface ScpdErrorOptions extends ErrorOptions {
+  readonly rule?: RuleRefusal | undefined;
+}
+
 /** An attempt that was refused or failed. `message` is for the operator's log; clients get `clientWords`. */
 export class ScpdError extends Error {
   override readonly name = 'ScpdError';
   readonly code: ErrorCode;
+  /** Which rule refused it, if it was one. For the record only. */
+  readonly rule: RuleRefusal | undefined;
 
   /** @param detail for the log only; may name host facts. */
-  constructor(code: ErrorCode, detail?: string, options?: ErrorOptions) {
+  constructor(code: ErrorCode, detail?: string, options?: ScpdErrorOptions) {
     super(
       detail === undefined ? errorCatalogue[code].words : `${errorCatalogue[code].words}: ${detail}`,
       options,
     );
     this.code = code;
+    this.rule = options?.rule;
   }
 }
 

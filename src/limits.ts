@@ -57,7 +57,17 @@ export const conflictNamesMax = 100; // numbered names that are tried where a na
 
 /** Audit. */
 export const auditTextMax = 4 * kib; // characters of one text field in a record, after escaping
+export const auditRawBytesMax = pathBytesMax; // of a path that can't be shown as it is
 export const auditQueueRecordsMax = 100_000; // waiting for the disk; beyond it attempts fail with AUDIT_FAILED
+export const auditGroupBytesMax = 256 * kib; // written and synced at once: a backlog needs no more room than this
+export const auditWriteMs = 10; // a record that nobody waits for is with the operating system after this time
+export const auditTickMs = 1000; // and on disk after this one; as often is asked whether a checkpoint or a rotation is due
+export const auditRetryMs = 1000; // how long a failed write waits before it is tried again unasked
+export const auditCheckpointRecords = 1000; // at most so many records after the last signature: half a second of work
+export const auditCheckpointMs = 60 * 1000; // and at most so much time
+export const auditFileBytesMin = 64 * kib; // of one file of the journal: smaller ones are mostly beginnings and ends
+export const auditLineBytesMax = 256 * kib; // of one record: its texts have bounds; a longer line is no record
+export const auditAttemptsMax = 100_000; // paths of which it is known how often they were tried in vain
 
 /** SSH. */
 export const sshSessionsPerConnectionMax = 64; // 48 over one connection have been seen (ControlMaster)

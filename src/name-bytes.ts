@@ -48,6 +48,7 @@ export function encodeName(text: string): Buffer {
  * is not shown is written as \xHH or \u{HHHH}. At most `lengthMax` characters.
  */
 export function printable(text: string, lengthMax = 500): string {
+  if (text.length < lengthMax && !unprintable.test(text)) return text; // as nearly all texts are
   let shown = '';
   for (const character of text) {
     shown += unprintable.test(character) ? escaped(character) : character;

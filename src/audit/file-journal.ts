@@ -1,162 +1,253 @@
 /**
- * The journal on disk: one JSON object a line, appended, fsynced in groups. One writer: this process.
- *
- * Records queue in memory; one write and one fdatasync carry all that wait, while the next group gathers. A group that
- * can't be written whole is cut off again (no torn line stays), kept, and tried again; until it is written, nothing
- * is acknowledged and no transfer begins.
+ * The journal on disk, and its one writer: gives records their number and their place in the chain, signs checkpoints,
+ * begins new files, and ends what a process that is gone has begun. `journal-writer.ts` brings the lines to the disk.
  */
-import { constants } from 'node:fs';
-import { mkdir, open, type FileHandle } from 'node:fs/promises';
-import { join } from 'node:path';
-import { ScpdError } from '../errors.ts';
-import { auditQueueRecordsMax, auditTextMax } from '../limits.ts';
-import { printable } from '../name-bytes.ts';
-import type { AuditRecord, Journal } from './record.ts';
+import { mkdir } from 'node:fs/promises';
+import { auditCheckpointMs, auditCheckpointRecords, auditQueueRecordsMax, auditTickMs } from '../limits.ts';
+import { chain, type Additions, type Head } from './chain.ts';
+import { checkpointText } from './checkpoint.ts';
+import { openJournalKey, type JournalKey } from './journal-key.ts';
+import { lockJournal, type Processes } from './journal-lock.ts';
+import { JournalWriter } from './journal-writer.ts';
+import { interrupted, type OpenEntries } from './open-entries.ts';
+import { serverRecord, type AuditRecord, type JournalFacts, type SharedJournal } from './record.ts';
+import { recoverJournal, type Recovered } from './recover.ts';
 
-export const journalFileName = 'audit.jsonl';
+export { journalFileName } from './journal-files.ts';
 
-/** How long a failed group waits before it is tried again unasked. */
-const retryMs = 1000;
-
-interface Waiter {
-  readonly resolve: () => void;
-  readonly reject: (error: ScpdError) => void;
+/** As much of pino's logger as is used here. */
+export interface JournalLog {
+  info(fields: object, message: string): void;
+  warn(fields: object, message: string): void;
+  error(fields: object, message: string): void;
 }
 
 export interface JournalOptions {
   readonly directory: string;
   /** False: records are written at once but not fsynced. */
   readonly sync: boolean;
-  /** Told when writing starts to fail; once per failure. */
-  readonly onFailure: (error: unknown) => void;
+  /** What becomes of transfers while the journal can't be written. */
+  readonly onFailure: 'refuse' | 'continue';
+  /** A file that is larger or older is closed, and the next one begun. */
+  readonly fileBytesMax: number;
+  readonly fileMsMax: number;
+  readonly processes: Processes;
+  readonly log: JournalLog;
+  /** How much had come of a transfer that a crash has cut off, where that is known. */
+  readonly bytesOf?: (transfer: string) => number | undefined;
+  /** Told of lines that are on disk, in order; must not throw. */
+  readonly onWritten?: (lines: readonly string[]) => void;
+  /** Told when a file was closed. */
+  readonly onClosed?: () => void;
 }
 
-/** Opens the journal, making its directory (0700) and file (0600) if need be. Throws host errors. */
+/** The process that writes the journal itself, as opposed to those that send it records. */
+const ownProcess = 'main';
+
+/**
+ * Opens the journal, making its directory (0700), key and file (0600) if need be, and ends what an earlier process has left
+ * open. Throws host errors, and an Error that says what is in the way.
+ */
 export async function openFileJournal(options: JournalOptions): Promise<FileJournal> {
-  await mkdir(options.directory, { recursive: true, mode: 0o700 });
-  const path = join(options.directory, journalFileName);
-  const file = await open(path, constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW, 0o600);
+  const { directory, log } = options;
+  await mkdir(directory, { recursive: true, mode: 0o700 });
+  const unlock = await lockJournal(directory, options.processes);
   try {
-    return new FileJournal(file, await endOfLastRecord(file), options);
+    const { key, isNew } = await openJournalKey(directory);
+    const recovered = await recoverJournal(directory);
+    const { head, tornBytes, setAside } = recovered;
+    if (setAside !== undefined)
+      log.error(
+        { directory, keptAs: setAside },
+        'what stood in the place of the audit journal is none (or one of an earlier version); a new one is begun',
+      );
+    if (tornBytes > 0)
+      log.warn(
+        { directory, tornBytes },
+        'a crash had left a torn record in the audit journal; it was set aside',
+      );
+    if (isNew && head.seq > 0)
+      log.warn(
+        { directory, key: key.id },
+        'the key of the audit journal was gone; a new one signs from now on',
+      );
+    return new FileJournal({ key, recovered, unlock }, options);
   } catch (error) {
-    await file.close();
+    await unlock();
     throw error;
   }
 }
 
-export class FileJournal implements Journal {
-  readonly #file: FileHandle;
-  readonly #options: JournalOptions;
-  #endBytes: number;
-  #queue: string[] = [];
-  #waiters: Waiter[] = [];
-  #failure: ScpdError | undefined;
-  #flushing: Promise<void> | undefined;
-  #retry: NodeJS.Timeout | undefined;
+interface Opened {
+  readonly key: JournalKey;
+  readonly recovered: Recovered;
+  readonly unlock: () => Promise<void>;
+}
 
-  constructor(file: FileHandle, endBytes: number, options: JournalOptions) {
-    this.#file = file;
-    this.#endBytes = endBytes;
+export class FileJournal implements SharedJournal {
+  readonly #options: JournalOptions;
+  readonly #key: JournalKey;
+  readonly #unlock: () => Promise<void>;
+  readonly #entries: OpenEntries;
+  readonly #writer: JournalWriter;
+  readonly #ticker: NodeJS.Timeout;
+  #head: Head;
+  /** Of the file that the next record goes to. */
+  #fileFirstSeq: number;
+  #fileBeganMs: number;
+  #fileBytes: number;
+  #sinceCheckpoint = 0;
+  #checkpointMs = performance.now();
+  #lostRecords = 0;
+
+  constructor({ key, recovered, unlock }: Opened, options: JournalOptions) {
     this.#options = options;
+    this.#key = key;
+    this.#unlock = unlock;
+    this.#entries = recovered.entries;
+    this.#head = recovered.head;
+    this.#fileFirstSeq = recovered.first?.seq ?? recovered.head.seq + 1;
+    this.#fileBeganMs = recovered.first?.timeMs ?? Date.now();
+    this.#fileBytes = recovered.endBytes;
+    this.#writer = new JournalWriter(recovered.file, recovered.endBytes, {
+      directory: options.directory,
+      sync: options.sync,
+      onFailure: (error) => this.#failed(error),
+      onRecovery: () => this.#recovered(),
+      onWritten: (lines) => options.onWritten?.(lines),
+      onClosed: () => options.onClosed?.(),
+    });
+    this.#note('opened', {
+      publicKey: key.pem,
+      ...(recovered.tornBytes === 0 ? {} : { tornBytes: recovered.tornBytes }),
+    });
+    this.abandon();
+    this.#ticker = setInterval(() => this.#tick(), auditTickMs);
+    this.#ticker.unref();
+  }
+
+  /** The end of the chain, whether or not it is on disk yet. */
+  get head(): Head {
+    return this.#head;
+  }
+
+  get key(): JournalKey {
+    return this.#key;
   }
 
   ensureWritable(): void {
-    if (this.#failure !== undefined) throw this.#failure;
+    const { failure } = this.#writer;
+    if (failure !== undefined && this.#options.onFailure === 'refuse') throw failure;
   }
 
-  append(record: AuditRecord): boolean {
-    if (this.#queue.length >= auditQueueRecordsMax) return false;
-    this.#queue.push(`${JSON.stringify(record, shown)}\n`);
-    this.#flush();
+  /** @param process who did it, if it was not this process: what `abandon` is told */
+  append(record: AuditRecord, process = ownProcess): boolean {
+    if (this.#writer.pendingRecords >= auditQueueRecordsMax) {
+      this.#lostRecords += 1;
+      return this.#options.onFailure === 'continue';
+    }
+    this.#push(record, { attempt: this.#entries.attempt(record) }, process);
+    if (this.#sinceCheckpoint >= auditCheckpointRecords) this.#checkpoint();
+    if (this.#isFileFull) this.#rotate();
     return true;
   }
 
   async settled(): Promise<void> {
-    if (this.#queue.length === 0 && this.#flushing === undefined) return;
-    const written = new Promise<void>((resolve, reject) => this.#waiters.push({ resolve, reject }));
-    this.#flush();
-    await written;
-  }
-
-  /** Writes what waits and closes the file; if it can't be written, throws what `settled` does. */
-  async close(): Promise<void> {
     try {
-      await this.settled();
-    } finally {
-      clearTimeout(this.#retry);
-      await this.#file.close();
-    }
-  }
-
-  #flush(): void {
-    this.#flushing ??= this.#writeGroups().finally(() => {
-      this.#flushing = undefined;
-      const more = this.#queue.length > 0 || this.#waiters.length > 0;
-      if (more && this.#failure === undefined) this.#flush(); // came after the last group was taken
-    });
-  }
-
-  /** Group after group until nothing waits. Never rejects: the outcome goes to the waiters. */
-  async #writeGroups(): Promise<void> {
-    await Promise.resolve(); // let the caller queue the rest of this turn
-    while (this.#queue.length > 0 || this.#waiters.length > 0) {
-      const [group, waiters] = [this.#queue, this.#waiters];
-      this.#queue = [];
-      this.#waiters = [];
-      try {
-        if (group.length > 0) await this.#write(Buffer.from(group.join(''), 'utf8'));
-        this.#failure = undefined;
-        waiters.forEach((waiter) => waiter.resolve());
-      } catch (error) {
-        this.#queue = [...group, ...this.#queue];
-        this.#fail(error, [...waiters, ...this.#waiters.splice(0)]);
-        return;
-      }
-    }
-  }
-
-  async #write(bytes: Buffer): Promise<void> {
-    try {
-      let written = 0;
-      while (written < bytes.length) {
-        const { bytesWritten } = await this.#file.write(
-          bytes,
-          written,
-          bytes.length - written,
-          this.#endBytes + written,
-        );
-        written += bytesWritten;
-      }
-      if (this.#options.sync) await this.#file.datasync();
-      this.#endBytes += bytes.length;
+      await this.#writer.settled(this.#head.seq);
     } catch (error) {
-      await this.#file.truncate(this.#endBytes).catch(() => undefined); // the next try writes over it anyway
-      throw error;
+      if (this.#options.onFailure === 'refuse') throw error;
     }
   }
 
-  #fail(error: unknown, waiters: readonly Waiter[]): void {
-    if (this.#failure === undefined) this.#options.onFailure(error);
-    const failure = new ScpdError('AUDIT_FAILED', undefined, { cause: error });
-    this.#failure = failure;
-    waiters.forEach((waiter) => waiter.reject(failure));
-    clearTimeout(this.#retry);
-    this.#retry = setTimeout(() => this.#flush(), retryMs);
-    this.#retry.unref();
+  /**
+   * Ends, as `aborted`, all that a process has begun and can't end any more because it died; without a name, what earlier
+   * runs of this server have.
+   * @param bytesOf how much had come of a transfer, where that is known
+   */
+  abandon(process = '', bytesOf = this.#options.bytesOf): void {
+    for (const { begin } of this.#entries.of(process)) {
+      const ended = interrupted(begin, begin.transfer === undefined ? undefined : bytesOf?.(begin.transfer));
+      this.#push(ended, { attempt: this.#entries.attempt(ended) }, process);
+    }
   }
-}
 
-/** Keys and values as they may be read in a terminal: nothing in a record can pass for another or move a cursor. */
-function shown(_key: string, value: unknown): unknown {
-  return typeof value === 'string' ? printable(value, auditTextMax) : value;
-}
+  /** Writes down what the journal says of itself. */
+  note(what: string, facts: Partial<JournalFacts>): void {
+    this.#note(what, facts);
+  }
 
-/** Where the next record goes: after the last whole line. A line torn by a crash is closed with a newline, not dropped. */
-async function endOfLastRecord(file: FileHandle): Promise<number> {
-  const { size } = await file.stat();
-  if (size === 0) return 0;
-  const { buffer } = await file.read(Buffer.alloc(1), 0, 1, size - 1);
-  if (buffer[0] === 0x0a) return size;
-  await file.write('\n', size);
-  return size + 1;
+  /** Writes what waits, with a last checkpoint, and closes the file; if it can't be written, throws what `settled` does. */
+  async close(): Promise<void> {
+    clearInterval(this.#ticker);
+    this.#note('closed');
+    this.#checkpoint();
+    try {
+      await this.#writer.close();
+    } finally {
+      await this.#unlock();
+    }
+  }
+
+  #push(record: AuditRecord, additions: Additions, process: string, closes?: number): void {
+    const { line, seq, hash } = chain(record, this.#head, additions);
+    this.#head = { seq, hash };
+    this.#fileBytes += Buffer.byteLength(line);
+    this.#sinceCheckpoint += 1;
+    this.#entries.saw(record, { seq, process });
+    this.#writer.push(line, seq, closes);
+  }
+
+  #note(what: string, facts: Partial<JournalFacts> = {}): void {
+    const record = serverRecord({ operation: 'journal', outcome: 'done', path: what });
+    this.#push(record, { journal: { ...this.#facts, ...facts } }, ownProcess);
+  }
+
+  get #facts(): Pick<JournalFacts, 'openSince' | 'signer'> {
+    return { openSince: this.#entries.since, signer: this.#key.id };
+  }
+
+  /** @param closes set if it is the last record of a file: the number of the first one */
+  #checkpoint(closes?: number): void {
+    const record = serverRecord({ operation: 'checkpoint', outcome: 'done', path: null });
+    const signed = { seq: this.#head.seq + 1, time: record.time, prev: this.#head.hash };
+    const signature = this.#key.sign(checkpointText(signed));
+    this.#push(record, { journal: { ...this.#facts, signature } }, ownProcess, closes);
+    this.#sinceCheckpoint = 0;
+    this.#checkpointMs = performance.now();
+  }
+
+  get #isFileFull(): boolean {
+    const { fileBytesMax, fileMsMax } = this.#options;
+    return this.#fileBytes >= fileBytesMax || Date.now() - this.#fileBeganMs >= fileMsMax;
+  }
+
+  /** A file ends with a checkpoint, and the next one says what was open. */
+  #rotate(): void {
+    this.#checkpoint(this.#fileFirstSeq);
+    [this.#fileFirstSeq, this.#fileBytes, this.#fileBeganMs] = [this.#head.seq + 1, 0, Date.now()];
+    this.#note('rotated', { publicKey: this.#key.pem });
+  }
+
+  #tick(): void {
+    const isDue = performance.now() - this.#checkpointMs >= auditCheckpointMs;
+    if (isDue && this.#sinceCheckpoint > 0) this.#checkpoint();
+    // A file in which nothing happened but its beginning is no older for it.
+    if (this.#isFileFull && this.#head.seq > this.#fileFirstSeq) this.#rotate();
+    this.#writer.sync();
+  }
+
+  #failed(error: unknown): void {
+    const { directory, onFailure, log } = this.#options;
+    const words = onFailure === 'refuse' ? 'transfers are refused' : 'transfers go on, as "onFailure" says';
+    log.error({ err: error, directory }, `the audit journal can not be written; ${words}`);
+  }
+
+  #recovered(): void {
+    const { log, directory } = this.#options;
+    log.info({ directory, lostRecords: this.#lostRecords }, 'the audit journal can be written again');
+    if (this.#lostRecords === 0) return;
+    this.#note('lost', { lostRecords: this.#lostRecords });
+    this.#lostRecords = 0;
+  }
 }

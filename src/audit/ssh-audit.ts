@@ -1,12 +1,15 @@
-/** What happens before a session: logins and connections that were refused, as records. */
+/** What happens before and around sessions: connections, logins and refusals, as records. */
 import type { Logger } from 'pino';
 import type { ErrorCode } from '../errors.ts';
 import type { CloseReason, SshEvents } from '../ssh/events.ts';
 import type { ConnectionFacts, Login } from '../users/user.ts';
-import type { Journal, Operation } from './record.ts';
+import type { AuditRecord, Journal, Operation } from './record.ts';
 
 /** A flood of connections must not become a flood of records: above this, refusals of one second are only counted. */
 const refusedConnectionsPerSecondMax = 10;
+
+/** The same for connections on which nobody logged in: a scanner makes thousands. */
+const closedStrangersPerSecondMax = 20;
 
 /** Ends that the peer brought about by breaking a rule, and how the record puts them. */
 const refusingEnds: Partial<Record<CloseReason, ErrorCode>> = {
@@ -17,34 +20,35 @@ const refusingEnds: Partial<Record<CloseReason, ErrorCode>> = {
   protocol: 'PROTOCOL_BROKEN',
 };
 
-interface Refusal {
-  readonly operation: Operation;
-  readonly what: string;
-  readonly error: ErrorCode;
+interface Who {
   readonly userName?: string;
   readonly keyFingerprint?: string | null;
+}
+
+interface Refusal extends Who {
+  readonly operation: Operation;
+  readonly what: string;
+  readonly method?: string;
+  readonly error: ErrorCode;
 }
 
 /** The listener that `ssh/` tells its events to. */
 export function auditSshEvents(journal: Journal, log: Logger): SshEvents {
   const refuse = (connection: ConnectionFacts, refusal: Refusal): void => {
     journal.append({
-      time: new Date().toISOString(),
-      connection: connection.id,
-      session: null,
-      user: refusal.userName ?? null,
-      key: refusal.keyFingerprint ?? null,
-      address: connection.address,
-      client: connection.clientSoftware,
-      protocol: 'ssh',
+      ...recordOf(connection, refusal),
       operation: refusal.operation,
       outcome: 'refused',
       path: refusal.what,
+      ...(refusal.method === undefined ? {} : { method: refusal.method }),
       error: refusal.error,
     });
   };
   const refusedConnections = new PerSecond(refusedConnectionsPerSecondMax, (count) =>
     log.warn({ count }, 'more connections were refused than are written down'),
+  );
+  const closedStrangers = new PerSecond(closedStrangersPerSecondMax, (count) =>
+    log.warn({ count }, 'more connections ended without a login than are written down'),
   );
   return {
     connectionRefused: ({ connection, reason }) => {
@@ -52,9 +56,18 @@ export function auditSshEvents(journal: Journal, log: Logger): SshEvents {
       log.warn({ connection, reason }, 'connection refused');
       refuse(connection, { operation: 'connect', what: reason, error: 'LIMIT_REACHED' });
     },
-    loginSucceeded: ({ user, key, connection }) =>
-      log.info({ user: user.name, key, connection }, 'logged in'),
-    loginRefused: ({ connection, userName, keyFingerprint, reason }) => {
+    loginSucceeded: (login) => {
+      const { user, key, connection } = login;
+      log.info({ user: user.name, key, connection }, 'logged in');
+      journal.append({
+        ...recordOf(connection, whose(login)),
+        operation: 'login',
+        outcome: 'done',
+        path: key.type,
+        method: 'publickey',
+      });
+    },
+    loginRefused: ({ connection, userName, keyFingerprint, method, reason }) => {
       log.info({ connection, userName, keyFingerprint, reason }, 'login refused');
       refuse(connection, {
         operation: 'login',
@@ -62,6 +75,7 @@ export function auditSshEvents(journal: Journal, log: Logger): SshEvents {
         error: 'LOGIN_REFUSED',
         userName,
         keyFingerprint,
+        method,
       });
     },
     requestRefused: (login, { request, name }) => {
@@ -71,20 +85,39 @@ export function auditSshEvents(journal: Journal, log: Logger): SshEvents {
     },
     connectionClosed: ({ connection, login, reason, ...facts }) => {
       log.info({ connection: connection.id, user: login?.user.name, reason, ...facts }, 'connection closed');
+      // Whoever logged in has its end written down; of the others, which may be a flood, so many.
+      if (login === null && !closedStrangers.admits()) return;
       const error = refusingEnds[reason];
-      if (error !== undefined) {
-        refuse(connection, {
-          operation: 'connect',
-          what: reason,
-          error,
-          ...(login === null ? {} : whose(login)),
-        });
-      }
+      journal.append({
+        ...recordOf(connection, login === null ? {} : whose(login)),
+        operation: 'disconnect',
+        outcome: error === undefined ? 'done' : 'refused',
+        path: reason,
+        durationMs: Math.round(facts.durationMs),
+        ...(error === undefined ? {} : { error }),
+      });
     },
   };
 }
 
-function whose(login: Login): Pick<Refusal, 'userName' | 'keyFingerprint'> {
+/** All of a record but what was done. */
+function recordOf(
+  connection: ConnectionFacts,
+  { userName, keyFingerprint }: Who,
+): Omit<AuditRecord, 'operation' | 'outcome' | 'path'> {
+  return {
+    time: new Date().toISOString(),
+    connection: connection.id,
+    session: null,
+    user: userName ?? null,
+    key: keyFingerprint ?? null,
+    address: connection.address,
+    client: connection.clientSoftware,
+    protocol: 'ssh',
+  };
+}
+
+function whose(login: Login): Who {
   return { userName: login.user.name, keyFingerprint: login.key.fingerprint };
 }
 

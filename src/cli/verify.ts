@@ -2,10 +2,8 @@
  * `scpd verify`: reads what is stored and compares it with the catalog; or makes the catalog, or only its sums, again.
  * May run while the server does.
  */
-import { createReadStream, existsSync } from 'node:fs';
-import { join } from 'node:path';
-import { createInterface } from 'node:readline';
-import { journalFileName } from '../audit/file-journal.ts';
+import { existsSync } from 'node:fs';
+import { journalLines } from '../audit/journal-files.ts';
 import { CatalogError, type CatalogRoot, type SqliteCatalog } from '../catalog/catalog.ts';
 import { loadJournal, rebuild } from '../catalog/rebuild.ts';
 import { partsOf, verifyStored, type Finding } from '../catalog/verify.ts';
@@ -169,8 +167,7 @@ async function recountAll({ catalog, roots, print }: Task): Promise<ExitCode> {
 }
 
 async function rebuildAll({ config, catalog, roots, below, print }: Task): Promise<ExitCode> {
-  const journal = join(config.audit.dir, journalFileName);
-  if (existsSync(journal)) await loadJournal(catalog, createInterface({ input: createReadStream(journal) }));
+  if (existsSync(config.audit.dir)) await loadJournal(catalog, journalLines(config.audit.dir));
   const progress = await progressOf(catalog, roots, below);
   let [files, received, unreadable] = [0, 0, 0];
   for (const root of roots) {

@@ -46,6 +46,16 @@ export interface ConfiguredScp {
   readonly unquotedSpaces: 'refuse' | 'join';
 }
 
+export interface ConfiguredAudit {
+  /** The directory may not exist yet; the path is absolute. */
+  readonly dir: string;
+  /** What becomes of transfers while the journal can't be written. */
+  readonly onFailure: 'refuse' | 'continue';
+  /** A file of the journal that is larger or older is closed, and the next one begun. */
+  readonly fileBytesMax: number;
+  readonly fileMsMax: number;
+}
+
 export interface ConfiguredUser {
   readonly user: User;
   /** Host path of the user's authorized_keys file; it existed and had a safe mode when the configuration was read. */
@@ -55,11 +65,12 @@ export interface ConfiguredUser {
 export interface Config {
   /** Host path of the file that this was read from. */
   readonly path: string;
+  /** Hex SHA-256 of its bytes. */
+  readonly sha256: string;
   readonly listen: readonly ListenAddress[];
   readonly hostKeys: readonly HostKey[];
   readonly durability: Durability;
-  /** The directory may not exist yet; the path is absolute. */
-  readonly audit: { readonly dir: string };
+  readonly audit: ConfiguredAudit;
   /** Host path of the database. Neither it nor its directory need exist yet. */
   readonly catalog: { readonly file: string };
   /** What uploads leave free on each file system. */

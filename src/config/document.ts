@@ -3,6 +3,7 @@
  * line and column; the value is what gets validated. Objects in the value have no prototype: a key such as
  * `__proto__` is a key like any other.
  */
+import { createHash } from 'node:crypto';
 import { parseTree, printParseErrorCode, type Node, type ParseError } from 'jsonc-parser';
 import { printable } from '../name-bytes.ts';
 
@@ -53,6 +54,8 @@ export class ConfigDocument {
   readonly value: unknown;
   /** Syntax errors and duplicate keys. */
   readonly problems: readonly Problem[];
+  /** Hex SHA-256 of the file. */
+  readonly sha256: string;
   readonly #text: string;
   readonly #root: Node | undefined;
   readonly #lineOffsets: readonly number[];
@@ -61,6 +64,7 @@ export class ConfigDocument {
 
   /** @param text of the file, with or without byte-order mark; a column never counts it. */
   constructor(text: string) {
+    this.sha256 = createHash('sha256').update(text).digest('hex');
     this.#text = text.replace(/^\ufeff/, '');
     this.#lineOffsets = lineOffsets(this.#text);
     const errors: ParseError[] = [];

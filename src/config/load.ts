@@ -5,13 +5,14 @@
 import { isUtf8 } from 'node:buffer';
 import { availableParallelism } from 'node:os';
 import { dirname, resolve } from 'node:path';
-import { configBytesMax } from '../limits.ts';
+import { auditFileBytesMin, configBytesMax } from '../limits.ts';
 import { printable } from '../name-bytes.ts';
 import type { User } from '../users/user.ts';
 import { checkAuditDirectory, checkRoots, type NamedRoot, type OwnFile } from './check-directories.ts';
 import { checkAuthorizedKeys, checkHostKeys, type NamedFile } from './check-keys.ts';
 import type {
   Config,
+  ConfiguredAudit,
   ConfiguredLimits,
   ConfiguredScp,
   Durability,
@@ -28,11 +29,17 @@ import { configSchema, expectedWords } from './schema.ts';
 import { parseSizeBytes } from './size.ts';
 import { validate } from './validate.ts';
 
+const dayMs = 24 * 60 * 60 * 1000;
+
 /** A document's value once the schema has nothing against it and the defaults are filled in. */
 interface ValidValue {
   readonly listen: readonly ListenAddress[];
   readonly durability: Durability;
-  readonly audit: { readonly dir: string };
+  readonly audit: {
+    readonly dir: string;
+    readonly onFailure: ConfiguredAudit['onFailure'];
+    readonly rotate: { readonly size: string | number; readonly days: number };
+  };
   readonly catalog: { readonly url: string };
   readonly freeSpaceMin?: string | number;
   readonly log: { readonly level: LogLevel };
@@ -236,10 +243,11 @@ function buildConfig(document: ConfigDocument, path: string, hostKeys: readonly 
   });
   return {
     path: configFile,
+    sha256: document.sha256,
     listen: value.listen.map(({ host, port }) => ({ host, port })),
     hostKeys,
     durability: value.durability,
-    audit: { dir: resolve(directory, value.audit.dir) },
+    audit: buildAudit(value.audit, directory),
     catalog: { file: resolve(directory, catalogPath(value.catalog.url)) },
     freeBytesMin: value.freeSpaceMin === undefined ? 0 : (parseSizeBytes(value.freeSpaceMin) ?? 0),
     log: { level: value.log.level },
@@ -249,6 +257,15 @@ function buildConfig(document: ConfigDocument, path: string, hostKeys: readonly 
     limits: buildLimits(value.limits),
     scp: { ...value.scp },
     users,
+  };
+}
+
+function buildAudit({ dir, onFailure, rotate }: ValidValue['audit'], directory: string): ConfiguredAudit {
+  return {
+    dir: resolve(directory, dir),
+    onFailure,
+    fileBytesMax: Math.max(parseSizeBytes(rotate.size) ?? 0, auditFileBytesMin),
+    fileMsMax: rotate.days * dayMs,
   };
 }
 

@@ -3,7 +3,7 @@
  * asked and again for the place where links led. `rules.ts` decides; here is what a decision depends on beside the
  * configuration (what the user made itself), and what a client is told of a no.
  */
-import { ScpdError, errorCode, type ErrorCode } from '../errors.ts';
+import { ScpdError, errorCode, type ErrorCode, type RuleRefusal } from '../errors.ts';
 import type { OnConflict, Verb, VersionPolicy } from '../users/rule.ts';
 import type { User } from '../users/user.ts';
 import { Ownership, type Named, type OwnPaths } from './ownership.ts';
@@ -45,8 +45,15 @@ export class Access {
   /** Throws PERMISSION_DENIED if none of the verbs is allowed. */
   check(verb: Verb | readonly Verb[], path: VirtualPath): void {
     const verbs = typeof verb === 'string' ? [verb] : verb;
-    if (!verbs.some((one) => this.allows(one, path)))
-      throw new ScpdError('PERMISSION_DENIED', `${verbs.join(' or ')} ${path}`);
+    if (!verbs.some((one) => this.allows(one, path))) throw this.denial(verbs, path);
+  }
+
+  /** PERMISSION_DENIED, with the rule that says so for the record. */
+  denial(verbs: readonly Verb[], path: VirtualPath): ScpdError {
+    const [verb = 'stat'] = verbs;
+    const { reason, rule } = decide(this.#rules, { verb, path, isOwn: this.#own.has(path) });
+    const detail = `${verbs.join(' or ')} ${path}`;
+    return new ScpdError('PERMISSION_DENIED', detail, { rule: { reason, ...placeOf(rule) } });
   }
 
   /**
@@ -70,12 +77,21 @@ export class Access {
   /** Throws PERMISSION_DENIED if a directory can't be moved with all that may be in it. */
   checkTree(from: VirtualPath, to: VirtualPath): void {
     if (!mayMoveTree(this.#rules, from, to))
-      throw new ScpdError('PERMISSION_DENIED', `rename ${from} with all that is in it`);
+      throw new ScpdError('PERMISSION_DENIED', `rename ${from} with all that is in it`, {
+        rule: { reason: 'tree' },
+      });
   }
 
   /** Throws FILE_TOO_LARGE if a file of this size may not be at one of the paths. */
   checkSize(sizeBytes: number, ...paths: readonly VirtualPath[]): void {
-    if (sizeBytes > this.fileBytesMax(...paths)) throw new ScpdError('FILE_TOO_LARGE');
+    if (sizeBytes > this.fileBytesMax(...paths)) throw this.tooLarge(sizeBytes, ...paths);
+  }
+
+  /** FILE_TOO_LARGE, with the rule that says so for the record, if it is not the user's own limit. */
+  tooLarge(sizeBytes: number, ...paths: readonly VirtualPath[]): ScpdError {
+    const rules = paths.map((path) => ruleFor(this.#rules, path));
+    const rule = rules.find((one) => (one?.facts.fileBytesMax ?? Infinity) < sizeBytes);
+    return new ScpdError('FILE_TOO_LARGE', undefined, { rule: { reason: 'size', ...placeOf(rule) } });
   }
 
   /** The size of the largest file that may be at each of the paths. */
@@ -169,4 +185,11 @@ export class Access {
   close(): void {
     this.#own.close();
   }
+}
+
+/** Where a rule stands; nothing for one that stands nowhere. */
+function placeOf(rule: CompiledRule | undefined): Pick<RuleRefusal, 'place' | 'key'> {
+  if (rule === undefined) return {};
+  const { place, key } = rule.facts;
+  return place === '' ? { key } : { place, key };
 }

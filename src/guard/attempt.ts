@@ -1,6 +1,6 @@
 /** What one attempt of a client is, in the words of `guarded-files.ts`, and what the record of it says. */
 import { ScpdError } from '../errors.ts';
-import type { Operation } from '../audit/record.ts';
+import type { Operation, RecordFacts } from '../audit/record.ts';
 import type { Verb } from './access.ts';
 import type { Place, StoredAttributes } from './store.ts';
 import { virtualPath, type VirtualPath } from './virtual-path.ts';
@@ -18,6 +18,8 @@ export interface Attempt {
   readonly follow: boolean;
   /** Whether success is a change that deserves a record; transfers write their own when they end. */
   readonly recorded: boolean;
+  /** What of the request its record says as well. */
+  readonly asked?: Pick<RecordFacts, 'mode' | 'mtime'>;
 }
 
 /** What an attempt finds out on its way and the record is to say. */

@@ -6,6 +6,7 @@ import { ScpdError, errorCatalogue, errorCode, type ErrorCode } from '../errors.
 import type { SessionJournal } from '../audit/session-journal.ts';
 import type { User } from '../users/user.ts';
 import { Access, type Verb } from './access.ts';
+import { attemptRecord, recordedAttributes } from './attempt-record.ts';
 import { endsOf, present, unremarkable, type Attempt, type Notes } from './attempt.ts';
 import type {
   AttributeChange,
@@ -184,11 +185,18 @@ class GuardedFiles implements Files {
     if (sizeBytes !== undefined) await this.#truncate(path, sizeBytes);
     if (Object.keys(others).length === 0) return;
     await this.#attempt(
-      { operation: 'attributes', verb: 'attributes', path, follow, recorded: true },
+      {
+        operation: 'attributes',
+        verb: 'attributes',
+        path,
+        follow,
+        recorded: true,
+        asked: recordedAttributes(others),
+      },
       async (place) => {
         // Its own mode is what the daemon itself enters the root by.
         if (place.path === '/' && others.mode !== undefined)
-          throw new ScpdError('PERMISSION_DENIED', 'mode of the root');
+          throw new ScpdError('PERMISSION_DENIED', 'mode of the root', { rule: { reason: 'root' } });
         await this.#quota.changing(present(place), () => place.setAttributes(others));
       },
     );
@@ -247,7 +255,7 @@ class GuardedFiles implements Files {
 
   async hash(path: VirtualPath, options: HashOptions): Promise<Buffer> {
     return await this.#attempt(
-      { operation: 'hash', verb: 'hash', path, follow: true, recorded: false },
+      { operation: 'hash', verb: 'hash', path, follow: true, recorded: true },
       async (place) => {
         const known = await this.#quota.known(place.path, present(place).attributes);
         if (known?.sha256 && isWholeSha256(options)) return Buffer.from(known.sha256, 'hex');
@@ -269,6 +277,7 @@ class GuardedFiles implements Files {
     if (this.#closed) return;
     this.#closed = true;
     await Promise.all([...this.#open].map((transfer) => transfer.abort(reason)));
+    this.#journal.closed(reason === 'CONNECTION_LOST' ? undefined : reason);
     this.#access.close();
     this.#store.close();
   }
@@ -286,13 +295,14 @@ class GuardedFiles implements Files {
       this.#access.checkPlace(anyOf, path, place.path);
       if (attempt.recorded) this.#journal.ensureWritable();
       const result = await act(place, notes);
-      if (attempt.recorded) this.#record(attempt, startedMs, { notes });
+      if (attempt.recorded) this.#journal.record(attemptRecord(attempt, { startedMs, notes }));
+      else this.#journal.looked(attempt.operation);
       return result;
     } catch (error) {
       const code = errorCode(error);
       if (errorCatalogue[code].outcome === 'refused' || !unremarkable.has(attempt.operation)) {
-        this.#record(attempt, startedMs, { notes, error: code });
-      }
+        this.#journal.record(attemptRecord(attempt, { startedMs, notes, error }));
+      } else this.#journal.looked(attempt.operation);
       throw this.#access.answer(error, verb, endsOf(attempt));
     } finally {
       place?.close();
@@ -315,22 +325,6 @@ class GuardedFiles implements Files {
     }
   }
 
-  #record(
-    { operation, path, target }: Attempt,
-    startedMs: number,
-    { notes, error }: { readonly notes: Notes; readonly error?: ErrorCode },
-  ): void {
-    this.#journal.record({
-      operation,
-      outcome: error === undefined ? 'done' : errorCatalogue[error].outcome,
-      path,
-      ...(target === undefined ? {} : { target }),
-      ...notes,
-      durationMs: Math.round(performance.now() - startedMs),
-      ...(error === undefined ? {} : { error }),
-    });
-  }
-
   async #beginUpload(path: VirtualPath, place: Place, options: UploadOptions): Promise<Upload> {
     const { onlyAppends, ...plan } = planUpload(this.#access, place, { ...options, path });
     this.#access.checkSize(options.declaredBytes ?? 0, path, place.path);
@@ -346,6 +340,8 @@ class GuardedFiles implements Files {
         bytesExpected: declaredBytes ?? null,
         fileBytesMax: this.#access.fileBytesMax(path, place.path),
         append: options.append === true,
+        denial: () => this.#access.denial(['overwrite'], place.path),
+        tooLarge: (sizeBytes) => this.#access.tooLarge(sizeBytes, path, place.path),
         claim,
         keptBytes: onlyAppends ? staged.sizeBytes : 0,
         isReadable: !plan.keepContent || this.#mayRead(path, place.path),

@@ -31,7 +31,8 @@ class Target {
   }
 
   require(verb: Verb): void {
-    if (!this.may(verb)) throw new ScpdError('PERMISSION_DENIED', `${verb} ${this.place.path}`);
+    this.access.check(verb, this.#path);
+    this.access.check(verb, this.place.path);
   }
 
   requireSize(sizeBytes: number): void {

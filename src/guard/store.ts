@@ -110,12 +110,16 @@ export interface Published {
   readonly name: string;
   /** Of the file that was published: what stands under the name may soon be another one. */
   readonly inode: string;
+  readonly mode: number;
+  readonly modifiedSeconds: number;
   /** What it replaced. */
   readonly kept?: KeptVersion;
 }
 
 /** A file that grows in the staging area. Any failed call makes `publish` fail. */
 export interface StagedFile {
+  /** Names the upload in the records, and what a crash has left of it. */
+  readonly id: string;
   /** The size that it would have if it were published now. */
   readonly sizeBytes: number;
   write(bytes: Buffer, offset: number): Promise<void>;

@@ -2,9 +2,11 @@
  * A transfer under way: an attempt that lasts. Its record is written when it ends, in every way that it can end, exactly
  * once.
  */
-import { ScpdError, errorCatalogue, errorCode, type ErrorCode } from '../errors.ts';
+import { v7 as newId } from 'uuid';
+import { ScpdError, errorCode, type ErrorCode } from '../errors.ts';
 import type { RecordFacts, Verdict } from '../audit/record.ts';
 import type { SessionJournal } from '../audit/session-journal.ts';
+import { failureFacts, recordedAttributes } from './attempt-record.ts';
 import type { AttributeChange, Attributes, Download, Upload } from './files.ts';
 import type { UploadClaim } from './quota.ts';
 import { Sequence } from './sequence.ts';
@@ -38,6 +40,9 @@ interface TransferFacts {
 interface UploadFacts extends TransferFacts {
   readonly fileBytesMax: number;
   readonly append: boolean;
+  /** What is thrown where the rules say no to a write: it names them. */
+  readonly denial: () => ScpdError;
+  readonly tooLarge: (sizeBytes: number) => ScpdError;
   /** What the file may come to; given back when the upload is over. */
   readonly claim: UploadClaim;
   /** Bytes from the start that must stay as they are: only what follows them may be written. */
@@ -52,22 +57,28 @@ interface UploadFacts extends TransferFacts {
   readonly answer: (error: unknown) => unknown;
 }
 
-/** The record of one transfer: made at its beginning, written at its end. */
+type EndFacts = Pick<RecordFacts, 'verdict' | 'bytes' | 'sha256' | 'stored' | 'mode' | 'mtime'>;
+
+/** The records of one transfer: one at its beginning, one at its end. */
 class TransferRecord {
-  readonly #operation: TransferProgress['operation'];
+  readonly #what: Pick<RecordFacts, 'transfer' | 'direction' | 'path'> & {
+    readonly operation: TransferProgress['operation'];
+  };
   readonly #facts: TransferFacts;
   readonly #startedMs = performance.now();
   #over = false;
 
-  constructor(operation: TransferProgress['operation'], facts: TransferFacts) {
-    this.#operation = operation;
+  constructor(operation: TransferProgress['operation'], id: string, facts: TransferFacts) {
+    const direction = operation === 'upload' ? 'in' : 'out';
+    this.#what = { operation, transfer: id, direction, path: facts.path };
     this.#facts = facts;
+    facts.journal.record({ ...this.#what, phase: 'begin', outcome: 'done' });
   }
 
   progress(bytes: number): TransferProgress {
     const { path, bytesExpected } = this.#facts;
     const runningMs = Math.round(performance.now() - this.#startedMs);
-    return { operation: this.#operation, path, bytes, bytesExpected, runningMs };
+    return { operation: this.#what.operation, path, bytes, bytesExpected, runningMs };
   }
 
   /** False if the transfer was over already: then there is nothing left to do. */
@@ -78,21 +89,18 @@ class TransferRecord {
     return true;
   }
 
-  success(facts: Pick<RecordFacts, 'verdict' | 'bytes' | 'sha256' | 'stored'>): void {
+  success(facts: EndFacts): void {
     this.#write({ outcome: 'done', ...facts });
   }
 
-  failure(error: ErrorCode, bytes: number): void {
-    this.#write({ outcome: errorCatalogue[error].outcome, verdict: 'aborted', error, bytes });
+  failure(error: unknown, bytes: number): void {
+    this.#write({ verdict: 'aborted', bytes, ...failureFacts(error) });
   }
 
-  #write(facts: Pick<RecordFacts, 'outcome' | 'verdict' | 'bytes' | 'sha256' | 'stored' | 'error'>): void {
-    this.#facts.journal.record({
-      operation: this.#operation,
-      path: this.#facts.path,
-      durationMs: Math.round(performance.now() - this.#startedMs),
-      ...facts,
-    });
+  #write(facts: EndFacts & Pick<RecordFacts, 'outcome' | 'error' | 'rule'>): void {
+    const durationMs = Math.round(performance.now() - this.#startedMs);
+    const bytesPerSecond = Math.round(((facts.bytes ?? 0) * 1000) / Math.max(durationMs, 1));
+    this.#facts.journal.record({ ...this.#what, phase: 'end', durationMs, bytesPerSecond, ...facts });
   }
 }
 
@@ -108,7 +116,7 @@ export class GuardedUpload implements Upload, Transfer {
   constructor(staged: StagedFile, facts: UploadFacts) {
     this.#staged = staged;
     this.#facts = facts;
-    this.#record = new TransferRecord('upload', facts);
+    this.#record = new TransferRecord('upload', staged.id, facts);
   }
 
   get progress(): TransferProgress {
@@ -156,13 +164,16 @@ export class GuardedUpload implements Upload, Transfer {
     }
     if (!this.#record.end(this)) throw new ScpdError('INVALID_HANDLE', 'the upload is over');
     try {
-      const { bytes, sha256, name, kept } = await this.#sequence.end(() => this.#publish(verdict));
+      const { bytes, sha256, name, kept, ...attributes } = await this.#sequence.end(() =>
+        this.#publish(verdict),
+      );
       const stored = this.#facts.published(name);
-      this.#record.success({ verdict, bytes, sha256, ...(stored === undefined ? {} : { stored }) });
+      const where = stored === undefined ? {} : { stored };
+      this.#record.success({ verdict, bytes, sha256, ...recordedAttributes(attributes), ...where });
       if (kept !== undefined) await this.#facts.pruneVersions();
     } catch (error) {
       await this.#facts.claim.release();
-      this.#record.failure(errorCode(error), this.#receivedBytes);
+      this.#record.failure(error, this.#receivedBytes);
       throw this.#facts.answer(error);
     }
   }
@@ -171,7 +182,9 @@ export class GuardedUpload implements Upload, Transfer {
     if (!this.#record.end(this)) return;
     await this.#sequence.end(() => this.#staged.discard());
     await this.#facts.claim.release();
-    this.#record.failure(reason, this.#receivedBytes);
+    // The step that failed knows which rule said no.
+    const isCause = this.#failure !== undefined && errorCode(this.#failure) === reason;
+    this.#record.failure(isCause ? this.#failure : new ScpdError(reason), this.#receivedBytes);
   }
 
   async #publish(verdict: Exclude<Verdict, 'aborted'>): Promise<Published> {
@@ -190,11 +203,11 @@ export class GuardedUpload implements Upload, Transfer {
   }
 
   #checkKept(start = this.#facts.keptBytes): void {
-    if (start < this.#facts.keptBytes) throw new ScpdError('PERMISSION_DENIED', 'only appending is allowed');
+    if (start < this.#facts.keptBytes) throw this.#facts.denial();
   }
 
   #checkSize(sizeBytes: number): void {
-    if (sizeBytes > this.#facts.fileBytesMax) throw new ScpdError('FILE_TOO_LARGE');
+    if (sizeBytes > this.#facts.fileBytesMax) throw this.#facts.tooLarge(sizeBytes);
   }
 
   async #step<T>(act: () => Promise<T>): Promise<T> {
@@ -218,7 +231,7 @@ export class GuardedDownload implements Download, Transfer {
 
   constructor(file: StoredFile, facts: TransferFacts) {
     this.#file = file;
-    this.#record = new TransferRecord('download', facts);
+    this.#record = new TransferRecord('download', newId(), facts);
   }
 
   get progress(): TransferProgress {
@@ -244,7 +257,7 @@ export class GuardedDownload implements Download, Transfer {
   async abort(reason: ErrorCode): Promise<void> {
     if (!this.#record.end(this)) return;
     await this.#close();
-    this.#record.failure(reason, this.#sentBytes);
+    this.#record.failure(new ScpdError(reason), this.#sentBytes);
   }
 
   /** What is sent was read; a descriptor that can't be closed changes nothing about that. */

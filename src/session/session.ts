@@ -38,12 +38,16 @@ export interface SessionLog {
   error(fields: object, message: string): void;
 }
 
+export interface SessionOpening {
+  /** What the client asked for, such as a command, through `decodeName`. */
+  readonly asked: string;
+  /** Ends what goes on in it when the client is gone. */
+  readonly gone: AbortSignal;
+}
+
 export interface SessionDependencies {
-  /**
-   * The user's tree for one session. May reject with `ScpdError`.
-   * @param gone ends what goes on in it when the client is gone
-   */
-  openFiles(login: Login, protocol: Protocol, gone: AbortSignal): Promise<Files>;
+  /** The user's tree for one session. May reject with `ScpdError`. */
+  openFiles(login: Login, protocol: Protocol, facts: SessionOpening): Promise<Files>;
   /** Writes the audit record of a refusal. */
   recordRefusal(login: Login, facts: RefusalFacts): Promise<void> | void;
   readonly log: SessionLog;
@@ -55,10 +59,10 @@ export function createStartSession(dependencies: SessionDependencies): StartSess
   return async (request, channel, login) => {
     let exitStatus = 1;
     try {
-      exitStatus = await serve(request, { dependencies, channel, login });
+      exitStatus = await serve(request, { dependencies, channel, login, asked: askedIn(request) });
     } catch (error) {
       // Only a fault of ours comes here; the client must not wait for an end in vain.
-      report(error, { dependencies, channel, login });
+      report(error, { dependencies, login });
     }
     await channel.finish(exitStatus);
   };
@@ -68,6 +72,12 @@ interface Session {
   readonly dependencies: SessionDependencies;
   readonly channel: Channel;
   readonly login: Login;
+  readonly asked: string;
+}
+
+function askedIn(request: SessionRequest): string {
+  if (request.kind === 'exec') return decodeName(request.command);
+  return request.kind === 'shell' ? '' : request.name;
 }
 
 /** A request → its exit status. A refused one is 1: nothing of what was asked for has been done. */
@@ -88,7 +98,7 @@ async function serveCommand(bytes: Buffer, session: Session): Promise<number> {
   if (command.kind === 'scp-sink' || command.kind === 'scp-source') return await serveScp(command, session);
   if (command.kind === 'sftp-server') return await serveSftp(session);
   if (command.kind === 'companion') return await serveCompanion(command, session);
-  const facts = { operation: 'exec', text: decodeName(bytes) } as const;
+  const facts = { operation: 'exec', text: session.asked } as const;
   if (command.kind === 'refused') return await refuse(session, { facts, words: command.words });
   await record(session, facts);
   await session.channel.write(warningReply(command.words));
@@ -185,7 +195,8 @@ async function withFiles(session: Session, { protocol, run, say }: Service): Pro
   let files: Files | undefined;
   let reason: unknown;
   try {
-    files = await session.dependencies.openFiles(session.login, protocol, session.channel.gone);
+    const { asked, channel } = session;
+    files = await session.dependencies.openFiles(session.login, protocol, { asked, gone: channel.gone });
     return await run(files);
   } catch (error) {
     reason = error;
@@ -218,7 +229,7 @@ async function record(session: Session, facts: RefusalFacts): Promise<void> {
 }
 
 /** For the operator: what a peer did wrong is a warning, what the host or we did wrong is an error. */
-function report(error: unknown, { dependencies, login }: Session): void {
+function report(error: unknown, { dependencies, login }: Pick<Session, 'dependencies' | 'login'>): void {
   const code = errorCode(error);
   if (code === 'CONNECTION_LOST') return;
   const fields = { connection: login.connection.id, user: login.user.name, code, err: error };

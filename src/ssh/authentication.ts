@@ -25,6 +25,7 @@ export type Decision =
       readonly reason: LoginRefusal;
       readonly userName: string;
       readonly keyFingerprint: string | null;
+      readonly method: string;
     };
 
 /** Decides one request. A refusal comes only after a time that does not tell its reason; `signal` ends that wait. */
@@ -93,5 +94,6 @@ async function refused(
     reason,
     userName: printable(context.username, shownUserNameLengthMax),
     keyFingerprint: context.key === undefined ? null : keyFingerprint(context.key.data),
+    method: printable(context.method, shownUserNameLengthMax),
   };
 }

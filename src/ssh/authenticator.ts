@@ -72,14 +72,15 @@ export class Authenticator {
   #sendAway({ user, key }: Login): void {
     const { connection, events, onTooManyConnections } = this.#options;
     const reason = 'connections-per-user';
-    events.loginRefused({ connection, userName: user.name, keyFingerprint: key.fingerprint, reason });
+    const who = { userName: user.name, keyFingerprint: key.fingerprint, method: 'publickey' };
+    events.loginRefused({ connection, ...who, reason });
     onTooManyConnections();
   }
 
   #refuse(decision: Extract<Decision, { kind: 'refused' }>, context: AuthContext): void {
-    const { userName, keyFingerprint, reason } = decision;
+    const { userName, keyFingerprint, method, reason } = decision;
     const { connection, events, attemptsMax, onTooManyAttempts } = this.#options;
-    events.loginRefused({ connection, userName, keyFingerprint, reason });
+    events.loginRefused({ connection, userName, keyFingerprint, method, reason });
     this.#refusals += 1;
     if (this.#refusals >= attemptsMax) onTooManyAttempts();
     else reply(() => context.reject(methods));

@@ -52,6 +52,8 @@ export interface SshEvents {
     readonly connection: ConnectionFacts;
     readonly userName: string;
     readonly keyFingerprint: string | null;
+    /** The peer's word for how it wants to prove itself, printable and cut. */
+    readonly method: string;
     readonly reason: LoginRefusal;
   }): void;
   /** A request for something that nobody gets here: forwarding, an unknown subsystem, a second program on one channel. */

@@ -14,6 +14,7 @@
  */
 import { fstatSync, lstatSync } from 'node:fs';
 import { createHash, type Hash } from 'node:crypto';
+import { v7 as newId } from 'uuid';
 import { errorCode, ScpdError } from '../errors.ts';
 import type { AttributeChange, Attributes } from '../guard/files.ts';
 import type { Published, Replacement, StagedFile, StageOptions } from '../guard/store.ts';
@@ -22,7 +23,7 @@ import type { ChangedDirectories, Durability } from './durability.ts';
 import { onHost, onHostSync } from './errno.ts';
 import { host } from './host-calls.ts';
 import { moveExclusively } from './exclusive-move.ts';
-import { newStagedName, openStagingArea } from './staging-area.ts';
+import { openStagingArea, stagedName as nameOf } from './staging-area.ts';
 import { readFully } from './stored-file.ts';
 import { replaceKeeping, type Original } from './version-area.ts';
 import { lookBeneath } from './walk.ts';
@@ -49,6 +50,7 @@ export interface StagingRequest {
 
 interface Opened {
   readonly root: number;
+  readonly id: string;
   readonly staging: number;
   readonly parent: number;
   readonly staged: number;
@@ -72,9 +74,10 @@ export async function stageFile(request: StagingRequest): Promise<StagedFile> {
         throw new ScpdError('OTHER_FILE_SYSTEM', 'another file system is mounted below the root');
       }
       const old = await openOld(request, keep);
-      const stagedName = newStagedName();
+      const id = newId();
+      const stagedName = nameOf(id);
       const staged = keep(await host.open(at(staging, stagedName), openFlags.newFile, 0o600));
-      return new DiskStagedFile(request, { root, staging, parent, staged, stagedName, old });
+      return new DiskStagedFile(request, { id, root, staging, parent, staged, stagedName, old });
     });
   } catch (error) {
     descriptors.forEach(release);
@@ -109,6 +112,10 @@ class DiskStagedFile implements StagedFile {
     this.#descriptor = opened.staged;
     this.#oldEnd = opened.old?.sizeBytes ?? 0;
     this.#mode = request.mode;
+  }
+
+  get id(): string {
+    return this.#opened.id;
   }
 
   get sizeBytes(): number {
@@ -164,8 +171,8 @@ class DiskStagedFile implements StagedFile {
         if (this.#request.durability === 'full') await host.fsync(this.#descriptor);
         return { sha256: digest, ...(await this.#moveIntoPlace()) };
       });
-      const { inode } = attributesOf(fstatSync(this.#descriptor));
-      const published = { bytes: this.#reached, sha256, inode, ...place };
+      const { inode, mode, modifiedSeconds } = attributesOf(fstatSync(this.#descriptor));
+      const published = { bytes: this.#reached, sha256, inode, mode, modifiedSeconds, ...place };
       // Before the file is closed, so that its inode can't be another file's.
       await note?.(published, (path) => lookBeneath(this.#opened.root, path));
       await this.#release();

@@ -3,8 +3,7 @@
  * root, so that publishing is one rename. A staged file's name says which process owns it: what belongs to no living
  * process is an orphan of a crash and is swept at start.
  */
-import { constants, mkdirSync, openSync, readdirSync, unlinkSync } from 'node:fs';
-import { randomBytes } from 'node:crypto';
+import { constants, lstatSync, mkdirSync, openSync, readdirSync, unlinkSync } from 'node:fs';
 import { ScpdError, errorCode } from '../errors.ts';
 import { reservedName } from '../guard/virtual-path.ts';
 import { at, itself, openDirectorySync, release } from './descriptor.ts';
@@ -35,20 +34,34 @@ export function openStagingArea(root: number): number {
   }
 }
 
-/** A name for a new staged file of this process. */
-export function newStagedName(): string {
-  return `${ownProcess}-${randomBytes(12).toString('hex')}`;
+/** The name of a staged file of this process. */
+export function stagedName(id: string): string {
+  return `${ownProcess}-${id}`;
+}
+
+/** How much dead processes left of which uploads in a root's staging area, by their ids. Throws host errors. */
+export function orphanBytes(rootHostPath: string): Map<string, number> {
+  const found = new Map<string, number>();
+  withOrphans(rootHostPath, (staging, name) => {
+    const [, , ...id] = name.split('-');
+    found.set(id.join('-'), lstatSync(at(staging, name)).size);
+  });
+  return found;
 }
 
 /** Removes what dead processes left in a root's staging area. Returns how many files. Throws host errors. */
 export function sweepStagingArea(rootHostPath: string): number {
+  return withOrphans(rootHostPath, (staging, name) => unlinkSync(at(staging, name)));
+}
+
+function withOrphans(rootHostPath: string, act: (staging: number, name: string) => void): number {
   const root = openSync(rootHostPath, constants.O_RDONLY | constants.O_DIRECTORY);
   let staging: number | undefined;
   try {
     staging = openExisting(root);
     if (staging === undefined) return 0;
     const orphans = readdirSync(itself(staging)).filter((name) => !isProcessAlive(name));
-    for (const name of orphans) unlinkSync(at(staging, name));
+    for (const name of orphans) act(staging, name);
     return orphans.length;
   } finally {
     if (staging !== undefined) release(staging);

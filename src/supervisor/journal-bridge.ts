@@ -1,12 +1,14 @@
 /** The supervisor's end of one worker's journal: appends what comes, and says when it is on disk. */
 import { setTimeout as delay } from 'node:timers/promises';
-import type { AuditRecord, Journal } from '../audit/record.ts';
+import type { AuditRecord, SharedJournal } from '../audit/record.ts';
 
 /** How long after a failure it is asked again whether records could be written. The journal tries by itself. */
 const retryMs = 250;
 
 export interface JournalBridgeOptions {
-  readonly journal: Journal;
+  readonly journal: SharedJournal;
+  /** Whose records they are: what it leaves open is ended by this name. */
+  readonly process: string;
   /** What else must be done before the worker may tell its clients of success. */
   readonly alsoAwait: () => Promise<void>;
   readonly answer: (answer: { readonly records: number; readonly failed: boolean }) => void;
@@ -27,7 +29,7 @@ export class JournalBridge {
 
   receive(records: readonly AuditRecord[]): void {
     for (const record of records) {
-      if (!this.#options.journal.append(record)) {
+      if (!this.#options.journal.append(record, this.#options.process)) {
         this.#closed = true;
         this.#options.onLost();
         return;

@@ -30,7 +30,7 @@ export interface WorkerPoolOptions {
   readonly services: WorkerServices;
   readonly log: Logger;
   /** What a dead worker has left behind is to be cleared away. */
-  readonly onDied: (pid: number) => void;
+  readonly onDied: (pid: number, how: string) => void;
 }
 
 /** Starts the workers and waits until all are ready. Rejects, and leaves none behind, if one can't start. */
@@ -180,7 +180,7 @@ export class WorkerPool implements Generation {
         { worker: pid, how, problem, connections, upMs: worker.ageMs },
         'a worker died',
       );
-      this.#options.onDied(pid);
+      this.#options.onDied(pid, how);
     }
     for (const waiting of untaken) this.take(waiting.socket, waiting.seat);
     if (wasWanted && !this.#isEnding) this.#respawn(worker.ageMs);

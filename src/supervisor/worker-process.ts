@@ -6,7 +6,7 @@
 import { fork, type ChildProcess } from 'node:child_process';
 import type { Socket } from 'node:net';
 import { fileURLToPath } from 'node:url';
-import type { Journal } from '../audit/record.ts';
+import type { SharedJournal } from '../audit/record.ts';
 import type { Config } from '../config/config.ts';
 import type { Seat } from '../ssh/events.ts';
 import { JournalBridge } from './journal-bridge.ts';
@@ -25,7 +25,7 @@ import type { WorkerStatus } from './serving.ts';
 export interface WorkerServices {
   /** The module that a worker runs. */
   readonly program: URL;
-  readonly journal: Journal;
+  readonly journal: SharedJournal;
   readonly ownership: OwnershipRelay;
   readonly measure: (measure: Measure) => void;
 }
@@ -77,6 +77,7 @@ export class WorkerProcess {
     });
     this.#bridge = new JournalBridge({
       journal: options.journal,
+      process: String(this.#child.pid),
       alsoAwait: () => this.#ownershipDone,
       answer: (answer) => this.#send({ kind: 'settled', ...answer }),
       onLost: options.onLost,

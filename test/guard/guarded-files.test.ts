@@ -300,8 +300,9 @@ t.test('a drop-box sender handles its own files as clients must, and sees nothin
   await files.remove(virtualPath('mine'));
   t.notOk(existsSync(join(root, 'mine')));
   t.equal(readFileSync(join(root, 'file'), 'utf8'), 'content');
-  t.match(journal.records.at(0), {
+  t.match(journal.records.at(1), {
     operation: 'upload',
+    phase: 'end',
     outcome: 'done',
     path: '/mine.filepart',
     verdict: 'verified',
@@ -332,11 +333,11 @@ t.test('records say what happened', async (t) => {
     verdict: 'aborted',
     error: 'CONNECTION_LOST',
   });
-  t.equal(journal.records.length, 3, 'one record for each');
+  t.equal(journal.records.length, 6, 'a beginning and an end for each');
   await files.rename(virtualPath('new'), virtualPath('newer'), { replace: false });
   t.match(journal.records.at(-1), { operation: 'rename', path: '/new', target: '/newer' });
   await codeOf(() => files.stat(virtualPath('none'), { follow: true }));
-  t.equal(journal.records.length, 4, 'looking for what is not there is no event');
+  t.equal(journal.records.length, 7, 'looking for what is not there is no event');
   t.notOk(existsSync(join(root, 'cut')));
 });
 
@@ -392,7 +393,9 @@ t.test('closing ends what is open', async (t) => {
   await files.download(virtualPath('directory/inner'));
   await files.close('CONNECTION_LOST');
   await writing;
-  t.match(journal.records.map(({ operation, verdict }) => [operation, verdict]).sort(), [
+  const ended = journal.records.filter(({ phase }) => phase === 'end');
+  t.strictSame(journal.open, []);
+  t.match(ended.map(({ operation, verdict }) => [operation, verdict]).sort(), [
     ['download', 'aborted'],
     ['upload', 'aborted'],
   ]);

@@ -14,7 +14,7 @@ import { join } from 'node:path';
 import type { Place, StagedFile, Store } from '../../src/guard/store.ts';
 import { virtualPath } from '../../src/guard/virtual-path.ts';
 import { openDiskStore } from '../../src/storage/disk-store.ts';
-import { newStagedName, sweepStagingArea } from '../../src/storage/staging-area.ts';
+import { stagedName, sweepStagingArea } from '../../src/storage/staging-area.ts';
 import { codeOf } from '../support/throws.ts';
 
 function openRoot(t: Test, content: Record<string, string> = {}): { root: string; store: Store } {
@@ -225,7 +225,7 @@ t.test('descriptors do not leak', async (t) => {
 
 t.test('the sweep takes orphans only', async (t) => {
   const root = t.testdir({ '.scpd': { staging: { '1-1-orphan': 'x', 'no-process': 'x', junk: 'x' } } });
-  const ours = newStagedName();
+  const ours = stagedName('01938f00-0000-7000-8000-000000000001');
   writeFileSync(join(root, '.scpd', 'staging', ours), 'x');
   t.equal(sweepStagingArea(root), 3);
   t.strictSame(readdirSync(join(root, '.scpd', 'staging')), [ours]);

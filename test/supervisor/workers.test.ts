@@ -24,7 +24,8 @@ t.test('uploads and downloads through workers', { skip }, async (t) => {
       t.equal(await sha256Of(join(place, `back-${index}`)), await sha256Of(file));
     }),
   );
-  t.equal(server.records().filter(({ operation }) => operation === 'upload').length, 4);
+  const uploads = server.records().filter(({ operation }) => operation === 'upload');
+  t.equal(uploads.filter(({ phase }) => phase === 'end').length, 4);
   t.same(await server.end('SIGTERM'), { status: 0, signal: null });
   t.notMatch(server.log, /"level":50/);
 });

@@ -1,7 +1,9 @@
 /** A journal in memory that checks each record against the published schema, for tests of what gets recorded. */
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import { recordSchema } from '../../src/audit/record-schema.ts';
-import type { AuditRecord, Journal, SessionFacts } from '../../src/audit/record.ts';
+import { chain, genesis, type Head } from '../../src/audit/chain.ts';
+import { OpenEntries } from '../../src/audit/open-entries.ts';
+import type { Journal, AuditRecord, SessionFacts, WrittenRecord } from '../../src/audit/record.ts';
 import { ScpdError } from '../../src/errors.ts';
 
 const validate = new Ajv2020({ strict: true, strictRequired: false, allowUnionTypes: true }).compile(
@@ -14,7 +16,10 @@ export function checkRecord(record: unknown): void {
 }
 
 export class CheckedJournal implements Journal {
-  readonly records: AuditRecord[] = [];
+  /** As they would be written. */
+  readonly records: WrittenRecord[] = [];
+  readonly #entries = new OpenEntries();
+  #head: Head = genesis;
   /** Set to make the journal behave as one whose disk is full. */
   failing = false;
 
@@ -23,9 +28,18 @@ export class CheckedJournal implements Journal {
   }
 
   append(record: AuditRecord): boolean {
-    checkRecord(record);
-    this.records.push(record);
+    const { seq, hash, line } = chain(record, this.#head, { attempt: this.#entries.attempt(record) });
+    this.#head = { seq, hash };
+    const written = JSON.parse(line) as WrittenRecord;
+    checkRecord(written);
+    this.#entries.saw(record, { seq, process: 'test' });
+    this.records.push(written);
     return true;
+  }
+
+  /** What was begun and has no end. */
+  get open(): readonly AuditRecord[] {
+    return this.#entries.of().map(({ begin }) => begin);
   }
 
   async settled(): Promise<void> {

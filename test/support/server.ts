@@ -13,7 +13,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { AuditRecord } from '../../src/audit/record.ts';
+import type { WrittenRecord } from '../../src/audit/record.ts';
 import { checkRecord } from './checked-journal.ts';
 import { run, type Finished, type RunOptions } from './clients.ts';
 
@@ -116,27 +116,34 @@ export class TestServer {
   }
 
   /** Records so far, each checked against the schema. */
-  records(): AuditRecord[] {
+  records(): WrittenRecord[] {
     const path = join(this.place, 'var', 'audit', 'audit.jsonl');
     if (!existsSync(path)) return [];
     const records = readFileSync(path, 'utf8')
       .split('\n')
       .filter((line) => line !== '')
-      .map((line) => JSON.parse(line) as AuditRecord);
+      .map((line) => JSON.parse(line) as WrittenRecord);
     records.forEach(checkRecord);
     return records;
   }
 
   /**
-   * The newest record, as soon as it is one of this operation. A refusal is told before it is on disk: only successes wait
-   * for that.
+   * The newest record of an operation that has not merely begun, once the journal has no session open. A refusal is told
+   * before it is on disk: only successes wait for that.
    */
-  async newest(operation: AuditRecord['operation']): Promise<AuditRecord | undefined> {
+  async newest(operation: WrittenRecord['operation']): Promise<WrittenRecord | undefined> {
     for (let waitedMs = 0; waitedMs < recordMsMax; waitedMs += 20) {
-      if (this.records().at(-1)?.operation === operation) break;
+      const records = this.records().filter((record) => record.protocol !== 'server');
+      const last = records.at(-1)?.operation;
+      if (last === 'disconnect' || last === operation) {
+        const found = records.findLast(
+          (record) => record.operation === operation && record.phase !== 'begin',
+        );
+        if (found !== undefined) return found;
+      }
       await new Promise((resolve) => setTimeout(resolve, 20));
     }
-    return this.records().at(-1);
+    return undefined;
   }
 
   /** Names in the staging area of a user: what an upload left behind. */

@@ -1,0 +1,67 @@
+/** Journals on disk for tests, and what stands in them. */
+import type { Test } from 'tap';
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { gunzipSync } from 'node:zlib';
+import { openFileJournal, type FileJournal, type JournalOptions } from '../../src/audit/file-journal.ts';
+import type { AuditRecord, RecordFacts, WrittenRecord } from '../../src/audit/record.ts';
+import { checkRecord, testSession } from './checked-journal.ts';
+
+export interface TestJournalOptions extends Partial<JournalOptions> {
+  readonly directory: string;
+}
+
+/** What a journal said to its operator's log. */
+export const said: string[] = [];
+
+export function testJournalOptions(options: TestJournalOptions): JournalOptions {
+  const say = (_fields: object, message: string): void => void said.push(message);
+  return {
+    sync: true,
+    onFailure: 'refuse',
+    fileBytesMax: 2 ** 26,
+    fileMsMax: 2 ** 40,
+    processes: { own: 'test', isAlive: () => false },
+    log: { info: say, warn: say, error: say },
+    ...options,
+  };
+}
+
+/** Opens one that is closed when the test ends, if it is not yet. */
+export async function openTestJournal(t: Test, options: TestJournalOptions): Promise<FileJournal> {
+  const journal = await openFileJournal(testJournalOptions(options));
+  t.teardown(() => journal.close().catch(() => undefined));
+  return journal;
+}
+
+export function recordOf(facts: Partial<RecordFacts> & { readonly path: string }): AuditRecord {
+  return { time: new Date().toISOString(), ...testSession, operation: 'mkdir', outcome: 'done', ...facts };
+}
+
+/** The lines of all files of a journal, in order. */
+export function linesIn(directory: string): string[] {
+  const names = readdirSync(directory).filter((name) => /^audit.*\.jsonl(\.gz)?$/.test(name));
+  const inOrder = names.toSorted(
+    (a, b) => Number(a === 'audit.jsonl') - Number(b === 'audit.jsonl') || (a < b ? -1 : 1),
+  );
+  return inOrder.flatMap((name) => {
+    const bytes = readFileSync(join(directory, name));
+    const text = (name.endsWith('.gz') ? gunzipSync(bytes) : bytes).toString('utf8');
+    if (text !== '' && !text.endsWith('\n')) throw new Error(`${name} ends in a torn line`);
+    return text.split('\n').slice(0, -1);
+  });
+}
+
+/** The records of a journal, each checked against the schema. */
+export function recordsIn(directory: string): WrittenRecord[] {
+  return linesIn(directory).map((line) => {
+    const record = JSON.parse(line) as WrittenRecord;
+    checkRecord(record);
+    return record;
+  });
+}
+
+/** Those that somebody's session made. */
+export function clientRecordsIn(directory: string): WrittenRecord[] {
+  return recordsIn(directory).filter(({ protocol }) => protocol !== 'server');
+}
