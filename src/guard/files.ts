@@ -116,6 +116,8 @@ export interface Files {
   /** Whether there can be anything at all on which this user is allowed to do so. What is not is not offered to clients. */
   mayEver(verb: Verb): boolean;
   stat(path: VirtualPath, options: { readonly follow: boolean }): Promise<Attributes>;
+  /** Where a path leads when all links are followed. The end of it need not be there. */
+  resolve(path: VirtualPath): Promise<VirtualPath>;
   list(path: VirtualPath): Promise<Listing>;
   download(path: VirtualPath): Promise<Download>;
   upload(path: VirtualPath, options: UploadOptions): Promise<Upload>;

@@ -29,7 +29,7 @@ import { GuardedDownload, GuardedUpload, type Transfer } from './transfers.ts';
 import { childPath, parentPath, type VirtualPath } from './virtual-path.ts';
 import { isStoredVersion } from './version-path.ts';
 import { Versions } from './versions.ts';
-import { VisibleListing } from './visible-listing.ts';
+import { onlyVisible } from './visible-listing.ts';
 
 export interface GuardedFilesOptions {
   readonly user: User;
@@ -79,10 +79,20 @@ class GuardedFiles implements Files {
     );
   }
 
+  async resolve(path: VirtualPath): Promise<VirtualPath> {
+    return await this.#attempt(
+      { operation: 'stat', verb: 'stat', anyOf: ['stat', 'mkdir'], path, follow: true, recorded: false },
+      async (place) => place.path,
+    );
+  }
+
   async list(path: VirtualPath): Promise<Listing> {
     return await this.#attempt(
       { operation: 'list', verb: 'list', path, follow: true, recorded: false },
-      async (place) => this.#visible(await present(place).place.list(), path, place.path),
+      async (place) => {
+        const directories = isStoredVersion(place.path) ? [path] : [path, place.path];
+        return onlyVisible(await present(place).place.list(), this.#access, directories);
+      },
     );
   }
 
@@ -344,7 +354,7 @@ class GuardedFiles implements Files {
         tooLarge: (sizeBytes) => this.#access.tooLarge(sizeBytes, path, place.path),
         claim,
         keptBytes: onlyAppends ? staged.sizeBytes : 0,
-        isReadable: !plan.keepContent || this.#mayRead(path, place.path),
+        isReadable: !plan.keepContent || [path, place.path].every((one) => this.#access.allows('read', one)),
         published: (name) => this.#published(path, place.path, name),
         pruneVersions: async () => void (await this.#versions.prune(place.path)),
         answer: (error) => this.#access.answer(error, 'create', [path]),
@@ -353,25 +363,12 @@ class GuardedFiles implements Files {
     );
   }
 
-  #mayRead(...paths: readonly VirtualPath[]): boolean {
-    return paths.every((path) => this.#access.allows('read', path));
-  }
-
   /** Answers where the file is if that is not where it was sent. */
   #published(path: VirtualPath, place: VirtualPath, name: string): VirtualPath | undefined {
     const stored = place === '/' ? place : childPath(parentPath(place), name);
     const isElsewhere = stored !== place || this.#access.actual(path) === stored;
     this.#access.made({ path: isElsewhere ? path : stored, stored });
     return isElsewhere && stored !== path ? stored : undefined;
-  }
-
-  /** Entries that may not be looked at are not shown. */
-  #visible(listing: Listing, path: VirtualPath, place: VirtualPath): Listing {
-    const directories = isStoredVersion(place) ? [path] : [path, place];
-    if (directories.every((directory) => this.#access.isOpenBelow(directory))) return listing;
-    const mayStat = (name: string): boolean =>
-      directories.every((directory) => this.#access.allows('stat', childPath(directory, name)));
-    return new VisibleListing(listing, mayStat);
   }
 
   /** A new size for a stored file is an upload that keeps what is below it: the old file stays whole until it is done. */

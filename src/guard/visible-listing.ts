@@ -1,7 +1,17 @@
 /** A listing of which only those entries are shown that the user may look at. */
+import type { Access } from './access.ts';
 import type { Listing, ListingEntry } from './files.ts';
+import { childPath, type VirtualPath } from './virtual-path.ts';
 
-export class VisibleListing implements Listing {
+/** @param directories what is listed: as asked, and where links led */
+export function onlyVisible(listing: Listing, access: Access, directories: readonly VirtualPath[]): Listing {
+  if (directories.every((directory) => access.isOpenBelow(directory))) return listing;
+  const mayStat = (name: string): boolean =>
+    directories.every((directory) => access.allows('stat', childPath(directory, name)));
+  return new VisibleListing(listing, mayStat);
+}
+
+class VisibleListing implements Listing {
   readonly #listing: Listing;
   readonly #isVisible: (name: string) => boolean;
 

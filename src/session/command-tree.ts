@@ -51,7 +51,8 @@ export async function copyTree(
   if (attributes.kind === 'file') return await copyFile(files, from, to);
   if (attributes.kind !== 'directory') throw new ScpdError('NOT_A_REGULAR_FILE');
   if (!recursive) throw new ScpdError('IS_A_DIRECTORY');
-  if (isWithin(to, from)) throw new ScpdError('INVALID_RENAME');
+  // Asked for each directory: a link may be at either end, or have been there already in the target.
+  if (isWithin(await files.resolve(to), await files.resolve(from))) throw new ScpdError('INVALID_RENAME');
   await makeUnlessThere(files, to, attributes.mode | 0o700);
   await forEntries(files, from, async (child, kind) => {
     // A directory behind a link could hold the link: it is not entered.

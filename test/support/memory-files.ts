@@ -205,6 +205,10 @@ export class MemoryFiles implements Files {
     this.#nodes.set(to, node);
   }
 
+  async resolve(path: VirtualPath): Promise<VirtualPath> {
+    return path;
+  }
+
   async space(path: VirtualPath): Promise<Space> {
     this.#node(path);
     const half = 2 ** 30;
