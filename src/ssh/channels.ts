@@ -20,6 +20,7 @@ import { WireReader } from '../users/wire.ts';
 import type { SshEvents } from './events.ts';
 import { message, openFailure } from './messages.ts';
 import type { Outbound } from './outbound.ts';
+import type { WindowBudget } from './receive-window.ts';
 import { SessionChannel } from './session-channel.ts';
 import type { Packets } from './transport.ts';
 
@@ -41,6 +42,7 @@ const reportedGlobalRequests = new Set(['tcpip-forward', 'streamlocal-forward@op
 export interface ChannelsOptions {
   readonly packets: Packets;
   readonly outbound: Outbound;
+  readonly windows: WindowBudget;
   readonly login: Login;
   readonly startSession: StartSession;
   readonly events: SshEvents;
@@ -171,6 +173,7 @@ export class Channels {
     const channel = new SessionChannel(opening, {
       packets: this.#options.packets,
       outbound: this.#options.outbound,
+      windows: this.#options.windows,
       onActivity: this.#options.onActivity,
       onGone: () => this.#channels.delete(opening.ourId),
     });

@@ -25,6 +25,7 @@ import { disconnectReason, message, sendDisconnect, sendExtensionInfo } from './
 import type { DisconnectReason } from './messages.ts';
 import { Outbound } from './outbound.ts';
 import { RekeyPolicy } from './rekey.ts';
+import type { WindowBudget } from './receive-window.ts';
 import type { ConnectionState } from './server.ts';
 import { PreLoginFilter, isConnectionMessage, isUserauthMessage } from './screening.ts';
 import { greetingLine } from './ssh2.ts';
@@ -40,6 +41,8 @@ export interface ConnectionOptions {
     readonly idleSeconds: number;
   };
   readonly rekeyBytes: number;
+  /** What the windows of all connections may grow by. */
+  readonly windows: WindowBudget;
   readonly users: UserDirectory;
   readonly startSession: StartSession;
   readonly events: SshEvents;
@@ -284,11 +287,12 @@ export class Connection {
     clearTimeout(this.#graceTimer);
     const idleMs = this.#options.limits.idleSeconds * 1000;
     const idleTimer = new IdleTimer(idleMs, () => this.#onIdle());
-    const { startSession, events } = this.#options;
+    const { startSession, events, windows } = this.#options;
     this.#idleTimer = idleTimer;
     this.#channels = new Channels({
       packets: transport.packets,
       outbound,
+      windows,
       login,
       startSession,
       events,

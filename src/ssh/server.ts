@@ -11,6 +11,7 @@ import type { Login } from '../users/user.ts';
 import { Connection, connectionFacts } from './connection.ts';
 import type { Seat, SshEvents } from './events.ts';
 import { checkSsh2 } from './ssh2-check.ts';
+import { WindowBudget } from './receive-window.ts';
 import { createSsh2Server } from './ssh2.ts';
 import { socketOf } from './transport.ts';
 
@@ -76,6 +77,7 @@ class Connections implements SshServer {
   readonly #options: SshServerOptions;
   readonly #events: SshEvents;
   readonly #ssh2Server: ReturnType<typeof createSsh2Server>;
+  readonly #windows = new WindowBudget();
   readonly #connections = new Set<Connection>();
   readonly #bySocket = new WeakMap<object, Connection>();
   #closing = false;
@@ -138,6 +140,7 @@ class Connections implements SshServer {
       ident: this.#ident,
       limits,
       rekeyBytes,
+      windows: this.#windows,
       users,
       startSession,
       events: this.#events,

@@ -3,15 +3,16 @@
  * ssh2's packet functions and not on ssh2's Channel, which has no back-pressure towards the socket, loses write callbacks
  * when a channel closes, polices neither window, and never ends for a reader that stopped reading.
  *
- * Invariants: the client never has more than `sshWindowBytes` in flight and unread; we never send beyond the client's
+ * Invariants: the client never has more in flight and unread than its `ReceiveWindow` allows; we never send beyond the client's
  * window or packet size; after our CLOSE nothing is sent; every promise settles once the channel or connection is gone.
  */
 import { ProtocolError, ScpdError } from '../errors.ts';
-import { sshChannelCloseMsMax, sshDataBytesMax, sshWindowBytes } from '../limits.ts';
+import { sshChannelCloseMsMax, sshDataBytesMax } from '../limits.ts';
 import { printable } from '../name-bytes.ts';
 import type { Channel } from '../session/channel.ts';
 import { InputQueue } from './input-queue.ts';
 import type { Outbound } from './outbound.ts';
+import { ReceiveWindow, type WindowBudget } from './receive-window.ts';
 import type { Packets } from './transport.ts';
 
 const standardError = 1; // SSH_EXTENDED_DATA_STDERR, RFC 4254, section 5.2
@@ -28,6 +29,7 @@ export interface ChannelOpening {
 export interface ChannelSurroundings {
   readonly packets: Packets;
   readonly outbound: Outbound;
+  readonly windows: WindowBudget;
   /** Called for data in either direction. */
   readonly onActivity: () => void;
   /** Called once, when both sides have closed the channel or the connection is gone. */
@@ -42,8 +44,7 @@ export class SessionChannel implements Channel {
   readonly #input: InputQueue;
   readonly #gone = new AbortController();
   #outgoingWindow: number;
-  #incomingWindow = sshWindowBytes;
-  #takenBytes = 0;
+  readonly #incomingWindow: ReceiveWindow;
   #eofReceived = false;
   #closeReceived = false;
   #closeSent = false;
@@ -60,6 +61,7 @@ export class SessionChannel implements Channel {
     // A larger one would only make larger packets than anybody is used to.
     this.#packetBytesMax = Math.min(opening.packetBytesMax, sshDataBytesMax);
     this.#surroundings = surroundings;
+    this.#incomingWindow = new ReceiveWindow(surroundings.windows);
     this.#input = new InputQueue((byteCount) => this.#grantWindow(byteCount));
   }
 
@@ -96,7 +98,7 @@ export class SessionChannel implements Channel {
   /** Tells the client that the channel is open. */
   confirm(): void {
     const { packets } = this.#surroundings;
-    packets.channelOpenConfirm(this.theirId, this.ourId, this.#incomingWindow, sshDataBytesMax);
+    packets.channelOpenConfirm(this.theirId, this.ourId, this.#incomingWindow.initialBytes, sshDataBytesMax);
   }
 
   /** The answer to a request of the client's. */
@@ -156,17 +158,13 @@ export class SessionChannel implements Channel {
   #countIncoming(byteCount: number): void {
     if (this.#eofReceived) throw new ProtocolError('data after end of file');
     if (byteCount > sshDataBytesMax) throw new ProtocolError('data packet too large');
-    if (byteCount > this.#incomingWindow) throw new ProtocolError('data beyond the window');
-    this.#incomingWindow -= byteCount;
+    this.#incomingWindow.receive(byteCount);
   }
 
-  /** Grants in large steps: a WINDOW_ADJUST for each packet would double their number. */
   #grantWindow(byteCount: number): void {
-    this.#takenBytes += byteCount;
-    if (this.#takenBytes < sshWindowBytes / 2 || this.#closeSent || this.#eofReceived) return;
-    this.#incomingWindow += this.#takenBytes;
-    this.#surroundings.packets.channelWindowAdjust(this.theirId, this.#takenBytes);
-    this.#takenBytes = 0;
+    if (this.#closeSent || this.#eofReceived) return;
+    const grantBytes = this.#incomingWindow.take(byteCount);
+    if (grantBytes > 0) this.#surroundings.packets.channelWindowAdjust(this.theirId, grantBytes);
   }
 
   #enqueue(send: (part: Buffer) => void, bytes: Buffer): Promise<void> {
@@ -217,6 +215,7 @@ export class SessionChannel implements Channel {
   async #finish(exitStatus: number): Promise<void> {
     await this.#writes;
     this.#input.discard();
+    this.#incomingWindow.close();
     if (!this.#closeSent) {
       this.#surroundings.packets.exitStatus(this.theirId, exitStatus);
       this.#surroundings.packets.channelEOF(this.theirId);

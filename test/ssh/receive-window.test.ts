@@ -1,0 +1,94 @@
+/** Goal: a far client is not held up by the window, a near one or a slow reader does not make it grow, and all is bounded. */
+import t from 'tap';
+import { ProtocolError } from '../../src/errors.ts';
+import { sshWindowBytes, sshWindowBytesMax } from '../../src/limits.ts';
+import { ReceiveWindow, WindowBudget } from '../../src/ssh/receive-window.ts';
+
+const packetBytes = 32 * 1024;
+
+interface Client {
+  readonly roundTripMs: number;
+  readonly bytesPerMs: number;
+  /** How long the reader has each packet. */
+  readonly readingMs?: number;
+}
+
+/** Sends as fast as its line and the window let it. Answers what the client was allowed to send in all. */
+function send(
+  window: ReceiveWindow,
+  totalBytes: number,
+  { roundTripMs, bytesPerMs, readingMs = 0 }: Client,
+): number {
+  /** What the client may send, and from when on it knows. */
+  const grants = [{ bytes: window.initialBytes, knownMs: 0 }];
+  let [clientMs, allowedBytes, grantedBytes, readerMs] = [0, 0, window.initialBytes, 0];
+  const unread: number[] = [];
+  const read = (untilMs: number): void => {
+    for (let next = unread[0]; next !== undefined && next + readingMs <= untilMs; next = unread[0]) {
+      unread.shift();
+      readerMs = Math.max(readerMs, next) + readingMs;
+      const bytes = window.take(packetBytes, readerMs);
+      if (bytes === 0) continue;
+      grantedBytes += bytes;
+      grants.push({ bytes, knownMs: readerMs + roundTripMs / 2 });
+    }
+  };
+  for (let sent = 0; sent < totalBytes; sent += packetBytes) {
+    while (allowedBytes < packetBytes) {
+      if (grants[0] === undefined) read(Infinity);
+      const grant = grants.shift();
+      if (grant === undefined) throw new Error('the client waits for ever');
+      clientMs = Math.max(clientMs, grant.knownMs);
+      allowedBytes += grant.bytes;
+    }
+    allowedBytes -= packetBytes;
+    clientMs += packetBytes / bytesPerMs;
+    const arrivedMs = clientMs + roundTripMs / 2;
+    window.receive(packetBytes, arrivedMs);
+    unread.push(arrivedMs);
+    read(arrivedMs);
+  }
+  return grantedBytes - totalBytes;
+}
+
+const gigabit = 125_000;
+const total = 256 * 1024 * 1024;
+
+t.test('grows for a client that is far away, up to its limit', async (t) => {
+  const left = send(new ReceiveWindow(new WindowBudget()), total, { roundTripMs: 80, bytesPerMs: gigabit });
+  t.ok(left > sshWindowBytesMax / 2, `${left} bytes`);
+  t.ok(left <= sshWindowBytesMax, `${left} bytes`);
+});
+
+t.test('stays as it is', async (t) => {
+  const cases: readonly (readonly [string, Client])[] = [
+    ['for a near client', { roundTripMs: 0.1, bytesPerMs: 8 * gigabit }],
+    ['for a slow line', { roundTripMs: 10, bytesPerMs: gigabit / 100 }],
+    ['for a reader that is slower than the client', { roundTripMs: 80, bytesPerMs: gigabit, readingMs: 8 }],
+  ];
+  for (const [words, client] of cases) {
+    const left = send(new ReceiveWindow(new WindowBudget()), total / 4, client);
+    t.ok(left <= sshWindowBytes, `${words}: ${left} bytes`);
+  }
+});
+
+t.test('all windows together grow by no more than the budget, which comes back', async (t) => {
+  const budget = new WindowBudget(3 * sshWindowBytes);
+  const client = { roundTripMs: 80, bytesPerMs: gigabit };
+  const [one, other] = [new ReceiveWindow(budget), new ReceiveWindow(budget)];
+  t.ok(send(one, total, client) > sshWindowBytes);
+  t.ok(send(other, total, client) <= sshWindowBytes, 'nothing is left for the second');
+  one.close();
+  one.close();
+  t.ok(
+    send(new ReceiveWindow(budget), total, client) > sshWindowBytes,
+    'the third has what the first gave back',
+  );
+  t.notOk(budget.take(sshWindowBytes + 1), 'no more than that');
+});
+
+t.test('more than was allowed ends it', async (t) => {
+  const window = new ReceiveWindow(new WindowBudget());
+  window.receive(sshWindowBytes, 0);
+  t.throws(() => window.receive(1, 0), ProtocolError);
+});
