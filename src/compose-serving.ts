@@ -107,7 +107,11 @@ async function sessionDependencies(
     const others = root.users.filter((name) => name !== user.name);
     return createGuardedFiles({
       user,
-      store: openDiskStore(user.root, config.durability, { gone }),
+      store: openDiskStore(user.root, config.durability, {
+        gone,
+        symlinks: user.symlinks,
+        umask: user.umask,
+      }),
       journal: records,
       ownership,
       sharing: others.flatMap((name) => usersByName.get(name) ?? []),

@@ -43,6 +43,11 @@ export const errorCatalogue = {
   INVALID_NAME: { sftp: sftpStatus.FAILURE, outcome: 'refused', words: 'Invalid file name' },
   NAME_TOO_LONG: { sftp: sftpStatus.FAILURE, outcome: 'refused', words: 'File name too long' },
   TOO_MANY_LINKS: { sftp: sftpStatus.FAILURE, outcome: 'failed', words: 'Too many levels of symbolic links' },
+  LINK_REFUSED: {
+    sftp: sftpStatus.PERMISSION_DENIED,
+    outcome: 'refused',
+    words: 'Symbolic links are not allowed here',
+  },
   INVALID_RENAME: {
     sftp: sftpStatus.FAILURE,
     outcome: 'failed',

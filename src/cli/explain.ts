@@ -56,11 +56,14 @@ interface Question {
 
 type Refusal = 'network' | 'hours';
 
+/** `symlinks`: no rule, but the user's policy for links. */
+type Shown = Reason | 'symlinks';
+
 interface Answer {
   readonly allowed: boolean;
   /** Why the login itself is refused. */
   readonly login: Refusal | undefined;
-  readonly decision: Decision;
+  readonly decision: Omit<Decision, 'reason'> & { readonly reason: Shown };
   /** In the order asked; the last one decided if `matched`. */
   readonly chain: readonly { readonly rule: CompiledRule; readonly matched: boolean }[];
 }
@@ -68,7 +71,9 @@ interface Answer {
 /** Asks as a session would. */
 function explain(user: User, { verb, path, address }: Question): Answer {
   const rules = rulesOf(user);
-  const decision = decide(rules, { verb, path, isOwn: false });
+  const ruled = decide(rules, { verb, path, isOwn: false });
+  const refusesLink = verb === 'symlink' && user.symlinks === 'refuse' && ruled.allowed;
+  const decision: Answer['decision'] = refusesLink ? { allowed: false, reason: 'symlinks' } : ruled;
   const deciding = rules.findIndex((rule) => rule.path.matches(path));
   const asked = deciding === -1 ? rules : rules.slice(0, deciding + 1);
   const login = refusalOf(user, address);
@@ -89,7 +94,7 @@ function refusalOf(user: User, address: string | undefined): Refusal | undefined
   return admission.allowsTime(new Date()) ? undefined : 'hours';
 }
 
-const reasonWords: Readonly<Record<Reason, string>> = {
+const reasonWords: Readonly<Record<Shown, string>> = {
   reserved: 'the name .scpd is reserved for scpd itself; no rule can allow it',
   version: 'old versions of files can only be looked at',
   root: 'the root can be looked at by everybody, and never removed, renamed or replaced',
@@ -101,6 +106,7 @@ const reasonWords: Readonly<Record<Reason, string>> = {
   'not-own': "the rule allows it only on the user's own uploads",
   name: 'the "names" of the rule do not let such a name be made',
   'no-rule': 'no rule matches the path',
+  symlinks: 'the rules allow it, but the user\'s "symlinks" is "refuse"',
 };
 
 const loginWords: Readonly<Record<Refusal, string>> = {

@@ -42,6 +42,7 @@ interface ValidValue {
   };
   readonly catalog: { readonly url: string };
   readonly freeSpaceMin?: string | number;
+  readonly umask?: string;
   readonly log: { readonly level: LogLevel };
   readonly workers: 'auto' | number;
   readonly control: { readonly socket: string };
@@ -58,6 +59,8 @@ interface ValidUser extends ValidRights {
   readonly root: string;
   readonly authorizedKeys: string;
   readonly fileSizeMax: string | number;
+  readonly symlinks: NonNullable<User['symlinks']>;
+  readonly umask?: string;
   readonly quota?: {
     readonly bytes?: string | number;
     readonly files?: number;
@@ -229,7 +232,7 @@ function buildConfig(document: ConfigDocument, path: string, hostKeys: readonly 
   const configFile = resolve(path);
   const directory = dirname(configFile);
   const users = Object.entries(value.users).map(([name, settings]) => {
-    const { root, fileSizeMax, authorizedKeys, quota } = settings;
+    const { root, fileSizeMax, authorizedKeys, symlinks, umask = value.umask, quota } = settings;
     const fileBytesMax = parseSizeBytes(fileSizeMax) ?? 0; // the schema has seen to it that it is a size
     const rights = buildRights(name, settings, { roles: value.roles, document, file: printable(path) });
     const user: User = {
@@ -237,6 +240,8 @@ function buildConfig(document: ConfigDocument, path: string, hostKeys: readonly 
       root: resolve(directory, root),
       fileBytesMax,
       ...rights,
+      symlinks,
+      ...(umask === undefined ? {} : { umask: Number.parseInt(umask, 8) }),
       ...(quota === undefined ? {} : { quota: buildQuota(quota) }),
     };
     return { user, authorizedKeysFile: resolve(directory, authorizedKeys) };

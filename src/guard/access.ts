@@ -21,6 +21,7 @@ const blindAnswers: Partial<Record<ErrorCode, ErrorCode>> = {
   DIRECTORY_NOT_EMPTY: 'PERMISSION_DENIED',
   NOT_A_DIRECTORY: 'NOT_FOUND',
   TOO_MANY_LINKS: 'NOT_FOUND',
+  LINK_REFUSED: 'NOT_FOUND',
 };
 
 /** The rules of one user in one session. */

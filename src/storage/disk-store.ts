@@ -27,18 +27,20 @@ import { openListing } from './disk-listing.ts';
 import { ChangedDirectories, type Durability } from './durability.ts';
 import { onHost, onHostSync } from './errno.ts';
 import { host } from './host-calls.ts';
+import { losesToDaemon, Modes } from './modes.ts';
 import { moveExclusively } from './exclusive-move.ts';
 import { stageFile } from './staged-file.ts';
 import { DiskStoredFile } from './stored-file.ts';
 import { removeKeeping, replaceKeeping, type Original } from './version-area.ts';
-import { lookBeneath, walk, walkIfThere, type Found } from './walk.ts';
-
-/** What the daemon takes from the mode of new files and directories; read once, because reading means setting. */
-const umask = readUmask();
+import { lookBeneath, walk, walkIfThere, type Found, type LinkPolicy } from './walk.ts';
 
 export interface StoreOptions {
   /** Ends long work: reading, listing, and what has not been published. Its reason is what that rejects with. */
   readonly gone?: AbortSignal;
+  /** `refuse`: no link is followed, wherever it leads, and none is made. */
+  readonly symlinks?: LinkPolicy | undefined;
+  /** What is taken from every mode that a client asks for; without it, the daemon's is, from those of what is new. */
+  readonly umask?: number | undefined;
 }
 
 /** Opens a root, given as a host path from the configuration. Throws ScpdError. */
@@ -57,19 +59,22 @@ class DiskStore implements Store {
   readonly #durability: Durability;
   readonly #changed: ChangedDirectories;
   readonly #options: StoreOptions;
+  readonly #modes: Modes;
 
   constructor(root: number, durability: Durability, options: StoreOptions) {
     this.#root = new Root(root);
     this.#durability = durability;
     this.#changed = new ChangedDirectories(durability);
     this.#options = options;
+    this.#modes = new Modes(options.umask);
   }
 
   async locate(path: VirtualPath, options: { readonly follow: boolean }): Promise<Place> {
-    const found = walk(this.#root.descriptor, path, options);
+    const { symlinks: links } = this.#options;
+    const found = walk(this.#root.descriptor, path, { ...options, links });
     this.#root.hold();
     const [root, durability, changed] = [this.#root, this.#durability, this.#changed];
-    return new DiskPlace(found, { root, durability, changed, ...this.#options });
+    return new DiskPlace(found, { root, durability, changed, modes: this.#modes, ...this.#options });
   }
 
   async settle(): Promise<void> {
@@ -106,6 +111,7 @@ interface StoreFacts extends StoreOptions {
   readonly root: Root;
   readonly durability: Durability;
   readonly changed: ChangedDirectories;
+  readonly modes: Modes;
 }
 
 class DiskPlace implements Place {
@@ -160,7 +166,9 @@ class DiskPlace implements Place {
       keepsVersion: options.keepsVersion === true,
       openOld: options.keepContent ? () => this.#openContent() : undefined,
       mode:
-        (options.apart === true ? undefined : this.attributes?.mode) ?? options.newFileMode & 0o777 & ~umask,
+        (options.apart === true ? undefined : this.attributes?.mode) ??
+        this.#store.modes.newFile(options.newFileMode),
+      modes: this.#store.modes,
       replaces: () => (options.exclusive ? 'nothing' : (options.replaces?.() ?? 'anything')),
       otherName: options.otherName,
       durability: this.#store.durability,
@@ -170,9 +178,11 @@ class DiskPlace implements Place {
   }
 
   async makeDirectory(mode: number): Promise<void> {
-    await this.#store.changed.during([this.#parent], () =>
-      host.mkdir(at(this.#parent, this.#name), mode & 0o777 & ~umask),
-    );
+    const given = this.#store.modes.newDirectory(mode);
+    await this.#store.changed.during([this.#parent], async () => {
+      await host.mkdir(at(this.#parent, this.#name), given);
+      if (losesToDaemon(given)) await this.#giveMode(given);
+    });
   }
 
   async removeDirectory(): Promise<void> {
@@ -212,7 +222,7 @@ class DiskPlace implements Place {
         if (kind === 'other') throw new ScpdError('NOT_A_REGULAR_FILE');
         if (mode !== undefined) {
           if (kind === 'link') throw new ScpdError('UNSUPPORTED', 'Linux has no modes of links');
-          await host.chmod(itself(descriptor), mode & 0o777);
+          await host.chmod(itself(descriptor), this.#store.modes.changed(kind, mode));
         }
         if (modifiedSeconds !== undefined || accessedSeconds !== undefined) {
           const accessed = accessedSeconds ?? now.accessedSeconds;
@@ -232,6 +242,7 @@ class DiskPlace implements Place {
   }
 
   async makeLink(target: string): Promise<void> {
+    if (this.#store.symlinks === 'refuse') throw new ScpdError('LINK_REFUSED');
     const text = target.isWellFormed() ? target : encodeName(target);
     await this.#store.changed.during([this.#parent], () => host.symlink(text, at(this.#parent, this.#name)));
   }
@@ -264,6 +275,16 @@ class DiskPlace implements Place {
     return { root: this.#store.root.descriptor, parent: this.#parent, name: this.#name, path: this.path };
   }
 
+  /** To the directory that was just made. If that fails it is as closed as the daemon makes things, and made all the same. */
+  async #giveMode(mode: number): Promise<void> {
+    try {
+      const descriptor = openDirectorySync(this.#parent, this.#name);
+      await host.chmod(itself(descriptor), mode).finally(() => release(descriptor));
+    } catch {
+      // It may have been moved or removed meanwhile.
+    }
+  }
+
   /** A regular file opened for reading; anything else is refused without being waited for. */
   async #openContent(): Promise<number> {
     const descriptor = await onHost(() => host.open(at(this.#parent, this.#name), openFlags.content));
@@ -294,10 +315,4 @@ class DiskPlace implements Place {
 function isSameFile(one: number, other: number): boolean {
   const [first, second] = [fstatSync(one), fstatSync(other)];
   return first.ino === second.ino && first.dev === second.dev;
-}
-
-function readUmask(): number {
-  const umaskBefore = process.umask(0o077);
-  process.umask(umaskBefore);
-  return umaskBefore;
 }

@@ -22,6 +22,7 @@ import { at, attributesOf, duplicateSync, openFlags, release } from './descripto
 import type { ChangedDirectories, Durability } from './durability.ts';
 import { onHost, onHostSync } from './errno.ts';
 import { host } from './host-calls.ts';
+import type { Modes } from './modes.ts';
 import { moveExclusively } from './exclusive-move.ts';
 import { openStagingArea, stagedName as nameOf } from './staging-area.ts';
 import { readFully } from './stored-file.ts';
@@ -39,6 +40,8 @@ export interface StagingRequest {
   /** Opens the content to start from, if any is to be kept. */
   readonly openOld: (() => Promise<number>) | undefined;
   readonly mode: number;
+  /** What becomes of a mode that the client sets. */
+  readonly modes: Modes;
   /** Asked at the moment of publishing. */
   readonly replaces: () => Replacement;
   readonly otherName: StageOptions['otherName'];
@@ -147,7 +150,7 @@ class DiskStagedFile implements StagedFile {
   async setAttributes(change: AttributeChange): Promise<void> {
     const { sizeBytes, mode, modifiedSeconds, accessedSeconds } = change;
     if (sizeBytes !== undefined) await this.#act(() => this.#resize(sizeBytes));
-    if (mode !== undefined) this.#mode = mode & 0o777;
+    if (mode !== undefined) this.#mode = this.#request.modes.changed('file', mode);
     if (modifiedSeconds !== undefined || accessedSeconds !== undefined) {
       const now = Date.now() / 1000;
       this.#times = {

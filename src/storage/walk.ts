@@ -30,9 +30,19 @@ interface Step {
   readonly name: string;
 }
 
-/** @param options.follow whether a link at the end is followed. Throws ScpdError; leaves no descriptor open then. */
-export function walk(root: number, path: VirtualPath, options: { readonly follow: boolean }): Found {
-  const walker = new Walker(root, path);
+/** `beneath`: links are followed wherever that stays beneath the root. `refuse`: none is, in the middle or at the end. */
+export type LinkPolicy = 'beneath' | 'refuse';
+
+export interface WalkOptions {
+  /** Whether a link at the end is followed. */
+  readonly follow: boolean;
+  /** Without it, `beneath`. */
+  readonly links?: LinkPolicy | undefined;
+}
+
+/** Throws ScpdError (LINK_REFUSED for a link that may not be followed); leaves no descriptor open then. */
+export function walk(root: number, path: VirtualPath, options: WalkOptions): Found {
+  const walker = new Walker(root, path, options.links ?? 'beneath');
   try {
     return onHostSync(() => walker.run(options.follow));
   } finally {
@@ -67,11 +77,13 @@ class Walker {
   readonly #todo: string[];
   /** Directories we stand in, below the root. */
   readonly #steps: Step[] = [];
+  readonly #links: LinkPolicy;
   #linksFollowed = 0;
   #endWasLink = false;
 
-  constructor(root: number, path: VirtualPath) {
+  constructor(root: number, path: VirtualPath, links: LinkPolicy) {
     this.#root = root;
+    this.#links = links;
     this.#todo = componentsOf(path).toReversed();
   }
 
@@ -117,6 +129,7 @@ class Walker {
     this.#linksFollowed += 1;
     if (this.#linksFollowed > linksFollowedMax) throw new ScpdError('TOO_MANY_LINKS');
     const target = decodeName(readTarget(this.#here, name));
+    if (this.#links === 'refuse') throw new ScpdError('LINK_REFUSED');
     if (target.startsWith('/')) this.leaveAll();
     this.#todo.push(...target.split('/').toReversed());
   }

@@ -15,6 +15,10 @@ export interface User {
   readonly rules?: readonly Rule[];
   /** Largest file that this user may store, in bytes. */
   readonly fileBytesMax: number;
+  /** Whether links are followed where that stays beneath the root, or none is, and none can be made. Without it: `beneath`. */
+  readonly symlinks?: 'beneath' | 'refuse';
+  /** What is taken from every mode that the user's clients ask for. Without it, the daemon's own, from those of what is new. */
+  readonly umask?: number;
   /** What this user may store in all, in bytes and in entries of any kind. */
   readonly quota?: {
     readonly bytesMax?: number;

@@ -26,6 +26,9 @@ const config = `{
       ],
       "roles": ["partner"],
     },
+    "strict": {
+      "root": "../var/demo", "authorizedKeys": "../keys/users/demo", "preset": "full", "symlinks": "refuse",
+    },
   },
 }
 `;
@@ -57,6 +60,8 @@ t.test('the answer, the rule with its place, and the chain', async (t) => {
     ['acme stat /incoming/new', 1, /only on the user's own uploads .*\n.*within 10 minutes/],
     ['acme stat /incoming', 0, /the directory that a rule is about/],
     ['acme read /elsewhere', 1, /no rule matches/],
+    ['strict symlink /x', 1, /^denied: .*\n {2}the rules allow it, but the user's "symlinks" is "refuse"/],
+    ['strict create /x', 0, /^allowed/],
     ['alice read /.scpd/staging', 1, /reserved/],
     ['acme create /incoming/new --from 192.0.2.7', 0, /^allowed/],
     ['acme create /incoming/new --from ::ffff:192.0.2.7', 0, /^allowed/],

@@ -22,6 +22,7 @@ function rightsOf(preset: Preset, place: string, key: string): object {
     rules: [{ place, key, path: '/**', preset, allow: [], deny: [] }],
     onConflict: 'refuse',
     ownershipMs: 600_000,
+    symlinks: 'beneath',
     networks: [],
     hours: [],
   };

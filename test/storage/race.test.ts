@@ -3,12 +3,13 @@
  * from outside read or written. Method: another process renames as fast as it can while this one opens and creates.
  * A server that resolves and then opens loses this within a second.
  */
-import t from 'tap';
+import t, { type Test } from 'tap';
 import { spawn } from 'node:child_process';
 import { mkdirSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { virtualPath } from '../../src/guard/virtual-path.ts';
 import { openDiskStore } from '../../src/storage/disk-store.ts';
+import type { LinkPolicy } from '../../src/storage/walk.ts';
 
 const attacker = `
   const { renameSync } = require('node:fs');
@@ -25,12 +26,17 @@ const attacker = `
   swap();
 `;
 
-t.test('a directory swapped for a link while it is used', async (t) => {
-  const box = t.testdir({ outside: { file: 'secret' }, root: { d: { file: 'inside' } } });
-  const [outside, root] = [join(box, 'outside'), join(box, 'root')];
-  symlinkSync(outside, join(root, 'evil'));
-  mkdirSync(join(root, 'inner'));
-  writeFileSync(join(root, 'inner', 'file'), 'inside');
+interface Attack {
+  readonly symlinks: LinkPolicy;
+  /** Where the link leads, which nothing may be read from or written to. */
+  readonly target: string;
+}
+
+async function withstand(t: Test, { symlinks, target: link }: Attack): Promise<void> {
+  const root = join(t.testdir({ outside: { file: 'secret' }, root: { d: { file: 'inside' } } }), 'root');
+  symlinkSync(link, join(root, 'evil'));
+  mkdirSync(join(root, 'beneath'));
+  writeFileSync(join(root, 'beneath', 'file'), 'secret');
   const child = spawn(process.execPath, ['-e', attacker, root], {
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
   });
@@ -38,7 +44,7 @@ t.test('a directory swapped for a link while it is used', async (t) => {
   t.teardown(() => child.kill('SIGKILL'));
   await new Promise((resolve) => child.once('message', resolve));
 
-  const store = openDiskStore(root, 'none');
+  const store = openDiskStore(root, 'none', { symlinks });
   let [inside, refused] = [0, 0];
   for (let round = 0; round < 3000; round += 1) {
     try {
@@ -60,7 +66,16 @@ t.test('a directory swapped for a link while it is used', async (t) => {
   store.close();
   child.kill('SIGKILL');
   await ended;
-  t.strictSame(readdirSync(outside), ['file'], 'nothing was written outside');
+  t.strictSame(readdirSync(join(root, link)), ['file'], 'nothing was written there');
   t.ok(inside > 0, `the tree was read ${inside} times`);
   t.ok(refused > 0, `the attacker was met ${refused} times`);
+}
+
+t.test('a directory swapped for a link that leads outside', async (t) => {
+  await withstand(t, { symlinks: 'beneath', target: '../outside' });
+});
+
+t.test('where no link is followed: one that leads outside, one that stays beneath', async (t) => {
+  await t.test('outside', (t) => withstand(t, { symlinks: 'refuse', target: '../outside' }));
+  await t.test('beneath', (t) => withstand(t, { symlinks: 'refuse', target: 'beneath' }));
 });

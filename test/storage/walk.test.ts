@@ -76,6 +76,36 @@ t.test('where paths end', async (t) => {
   t.equal(await codeOf(() => find(root, '/missing/x')), 'NOT_FOUND');
 });
 
+t.test('where no link is followed', async (t) => {
+  const { root } = makeTree(t);
+  const codes: Readonly<Record<string, string>> = {
+    '/': 'no error',
+    '/a/b/file': 'no error',
+    '/a/b/nothing': 'no error',
+    '/a/to-b/file': 'LINK_REFUSED',
+    '/a/to-file': 'LINK_REFUSED',
+    '/absolute': 'LINK_REFUSED',
+    '/up': 'LINK_REFUSED',
+    '/a/far-up': 'LINK_REFUSED',
+    '/dangling': 'LINK_REFUSED',
+    '/loop-1': 'LINK_REFUSED',
+    '/here/a': 'LINK_REFUSED',
+    '/a/b/file/x': 'NOT_A_DIRECTORY',
+    '/missing/x': 'NOT_FOUND',
+  };
+  const openBefore = readdirSync('/proc/self/fd').length;
+  for (const [path, code] of Object.entries(codes)) {
+    const seen = await codeOf(() =>
+      closeSync(walk(root, virtualPath(path), { follow: true, links: 'refuse' }).parent),
+    );
+    t.equal(seen, code, path);
+  }
+  t.equal(readdirSync('/proc/self/fd').length, openBefore);
+  const link = walk(root, virtualPath('/a/to-file'), { follow: false, links: 'refuse' });
+  closeSync(link.parent);
+  t.match(link, { path: '/a/to-file', throughLink: false }, 'the link itself can be looked at');
+});
+
 t.test('no descriptor is left behind', async (t) => {
   const { root } = makeTree(t);
   const openBefore = readdirSync('/proc/self/fd').length;
