@@ -1,6 +1,7 @@
 /** The catalog of a configuration: which roots there are, who stores in them, and how a server or a command opens it. */
 import type { Logger } from 'pino';
 import { openCatalog, type Catalog, type CatalogRoot, type SqliteCatalog } from './catalog/catalog.ts';
+import { saveLeft } from './compose-resume.ts';
 import { realPathOf } from './config/host-files.ts';
 import type { Config } from './config/config.ts';
 import { QuotaKeeper } from './guard/quota.ts';
@@ -71,7 +72,8 @@ export async function recoverCatalog(catalog: Catalog, config: Config, log: Logg
   const roots = new Set((await catalogRoots(config)).values());
   const openStore = ({ hostPath }: CatalogRoot): ReturnType<typeof openDiskStore> =>
     openDiskStore(hostPath, config.durability);
-  for await (const { root, whole, counts } of catalog.recover([...roots], openStore)) {
+  const save = saveLeft(config, log);
+  for await (const { root, whole, counts } of catalog.recover([...roots], openStore, save)) {
     const words = whole ? 'counted what is stored' : 'looked at what a crash had left open';
     log.info({ root: root.hostPath, ...counts }, words);
   }

@@ -6,6 +6,7 @@ import { SessionJournal } from './audit/session-journal.ts';
 import { auditSshEvents } from './audit/ssh-audit.ts';
 import type { Catalog } from './catalog/catalog.ts';
 import { catalogRoots, quotaKeeper } from './compose-catalog.ts';
+import { resumeOptions } from './compose-resume.ts';
 import type { Config } from './config/config.ts';
 import { errorCode } from './errors.ts';
 import type { Files } from './guard/files.ts';
@@ -103,7 +104,9 @@ async function sessionDependencies(
     { protocol, records, gone }: Opening,
   ): Promise<Files> => {
     const root = roots.get(user.name) ?? { hostPath: user.root, users: [user.name] };
-    const quota = await quotaKeeper(catalog, { user, root, freeBytesMin: config.freeBytesMin, log });
+    const { freeBytesMin, resumeMs } = config;
+    const quota = await quotaKeeper(catalog, { user, root, freeBytesMin, log });
+    const resume = await resumeOptions(catalog, { user, root, resumeMs, log });
     const others = root.users.filter((name) => name !== user.name);
     return createGuardedFiles({
       user,
@@ -116,6 +119,7 @@ async function sessionDependencies(
       ownership,
       sharing: others.flatMap((name) => usersByName.get(name) ?? []),
       quota,
+      resume,
       open: transfers.of({ connection: connection.id, user: user.name, protocol }),
     });
   };

@@ -10,6 +10,7 @@ import { serverRecord, type AuditRecord } from './audit/record.ts';
 import { auditSshEvents } from './audit/ssh-audit.ts';
 import type { Catalog } from './catalog/catalog.ts';
 import { catalogRoots, recoverCatalog, startCatalog } from './compose-catalog.ts';
+import { sweepPartialUploads } from './compose-resume.ts';
 import { createServing } from './compose-serving.ts';
 import { sweepVersions, type Stored } from './compose-versions.ts';
 import type { Config, ListenAddress } from './config/config.ts';
@@ -76,8 +77,11 @@ export async function startServer(
       refused: (socket: Socket, reason) =>
         events.connectionRefused({ connection: connectionFacts(socket), reason }),
     });
-    const sweep = async (swept: Config): Promise<() => Promise<void>> =>
-      sweepVersions(swept, { ...stored, roots: await catalogRoots(swept) }, log);
+    const sweep = async (swept: Config): Promise<() => Promise<void>> => {
+      const found = { ...stored, roots: await catalogRoots(swept) };
+      const stops = [sweepVersions(swept, found, log), sweepPartialUploads(swept, found, log)];
+      return async () => void (await Promise.all(stops.map((stop) => stop())));
+    };
     let stopSweeping = await sweep(config);
     const { addresses } = supervisor;
     log.info({ addresses, workers: config.workers, nativeCrypto: isNativeCryptoAvailable() }, 'listening');
@@ -125,8 +129,9 @@ class Beginner {
     const { journal, catalog } = this.#stored;
     const { around } = this.#options;
     const log = this.#log;
-    sweepRoots(config, log);
     await recoverCatalog(catalog, config, log);
+    // Not before: of what a crash has left, the catalog knows what can be kept.
+    sweepRoots(config, log);
     if (config.workers === 0 || around !== undefined) {
       const shared = { journal, catalog, ownership: this.#ownership, log };
       return localGeneration(await createServing(config, { ...shared, ...(around && { around }) }));
@@ -152,8 +157,8 @@ class Beginner {
     journal.abandon(String(pid), orphansOf(config, this.#log));
     this.#clearing = this.#clearing.then(async () => {
       try {
-        sweepRoots(config, this.#log);
         await recoverCatalog(this.#stored.catalog, config, this.#log);
+        sweepRoots(config, this.#log);
       } catch (error) {
         this.#log.error(
           { err: error },

@@ -83,6 +83,11 @@ export const errorCatalogue = {
   LOGIN_REFUSED: { sftp: sftpStatus.PERMISSION_DENIED, outcome: 'refused', words: 'Permission denied' },
   LIMIT_REACHED: { sftp: sftpStatus.FAILURE, outcome: 'refused', words: 'Too many connections' },
   INCOMPLETE: { sftp: sftpStatus.FAILURE, outcome: 'failed', words: 'Data ended before the declared size' },
+  NOT_CONTINUED: {
+    sftp: sftpStatus.FAILURE,
+    outcome: 'failed',
+    words: 'Does not continue the interrupted upload: resume at its end, or send the file whole',
+  },
   CLIENT_FAILED: { sftp: sftpStatus.FAILURE, outcome: 'failed', words: 'The client reported an error' },
   CONFIG_REJECTED: { sftp: sftpStatus.FAILURE, outcome: 'refused', words: 'Configuration rejected' },
   INTERRUPTED: { sftp: sftpStatus.FAILURE, outcome: 'failed', words: 'The server ended' },

@@ -99,6 +99,12 @@ export const configBytesMax = 16 * mib;
 export const authorizedKeysBytesMax = mib;
 export const authorizedKeysLinesMax = 10_000;
 
+/** Interrupted uploads that are kept. */
+export const partialBytesMin = mib; // less is sent again sooner than it is looked for
+export const partialBlockBytes = 256 * kib; // what is kept ends at a multiple of it, below what came
+export const partialUploadsMax = 64; // of one user: as many as the sessions of one connection; then the oldest goes
+export const partialSweepMs = 60 * 60 * 1000; // how often those whose time is over are looked for
+
 /** Catalog and quotas. */
 export const versionSweepMs = 60 * 60 * 1000; // how often old versions are looked for: their age is told in days
 export const catalogBusyMsMax = 5 * 1000; // waiting for another process's transaction, each of which takes some ms

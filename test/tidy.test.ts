@@ -43,6 +43,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   'compose-versions.ts': ['*'],
   'compose-serving.ts': ['*'],
   'worker.ts': ['*'],
+  'compose-resume.ts': ['*'],
   'main.ts': ['*'],
 };
 

@@ -63,6 +63,12 @@ export interface RecordFacts {
   /** Where it really is, if the name was taken and another was given to it. */
   readonly stored?: string;
   readonly bytes?: number;
+  /** Of an upload that was interrupted and is kept, or that goes on with one that was: the same in all their records. */
+  readonly upload?: string;
+  /** How much of an interrupted upload is kept. */
+  readonly partialBytes?: number;
+  /** With how much it began, which earlier sessions had sent: `bytes` of a success has them in it. */
+  readonly resumedBytes?: number;
   /** Hex SHA-256 of the whole stored file. */
   readonly sha256?: string;
   /** Permission bits such as "0644": those that the file has, or that were asked for. */

@@ -13,8 +13,10 @@ import { catalogPageEntries } from '../limits.ts';
 import { encodeName } from '../name-bytes.ts';
 import { openDatabase, type Beginning, type Database, type DatabaseOptions } from './database.ts';
 import { findEntry, moveEntries, pageOfEntries, sumOfFiles } from './entries.ts';
+import { PartialUploads, type SaveLeft } from './partial-uploads.ts';
 import { CatalogLedger, knownEntry } from './ledger.ts';
 import { asPath, pathOf } from './path-bytes.ts';
+import { register, type ProcessFacts } from './processes.ts';
 import { Repairs } from './repairs.ts';
 import { endReservation } from './reservations.ts';
 import { lookAt, noteOtherNames, survey, type SurveyCounts, type SurveyRequest } from './survey.ts';
@@ -22,15 +24,8 @@ import type { ReservationRow, Writer } from './tables.ts';
 import { recount, usageOf, type Amount } from './usage.ts';
 
 export { CatalogError, type Beginning } from './database.ts';
+export type { SaveLeft, WaitingUpload, PartialUploads } from './partial-uploads.ts';
 export type { SurveyCounts } from './survey.ts';
-
-/** What tells processes apart; `storage/process-identity.ts` knows. */
-export interface ProcessFacts {
-  readonly own: string;
-  /** Changes when the machine starts anew. */
-  readonly boot: string;
-  readonly isAlive: (process: string) => boolean;
-}
 
 export interface CatalogOptions extends DatabaseOptions {
   readonly processes: ProcessFacts;
@@ -83,7 +78,13 @@ export interface Catalog {
   /** Whether a change is under way that may concern this path. */
   isChanging(root: CatalogRoot, path: VirtualPath): Promise<boolean>;
   /** Closes what processes that are gone have left open. To be called before anyone is served. */
-  recover(roots: readonly CatalogRoot[], openStore: (root: CatalogRoot) => Store): AsyncIterable<Recovered>;
+  recover(
+    roots: readonly CatalogRoot[],
+    openStore: (root: CatalogRoot) => Store,
+    save?: SaveLeft,
+  ): AsyncIterable<Recovered>;
+  /** What is kept of interrupted uploads. */
+  readonly partials: PartialUploads;
   /** Compares all of a root with the disk and makes what is known agree; hashes are kept where nothing has changed. */
   survey(root: CatalogRoot, store: Store): Promise<SurveyCounts>;
   /** Makes the sums anew. */
@@ -99,6 +100,7 @@ export async function openCatalog(options: CatalogOptions): Promise<SqliteCatalo
 
 export class SqliteCatalog implements Catalog {
   readonly beginning: Beginning;
+  readonly partials: PartialUploads;
   /** For `rebuild.ts`, which writes what it found. */
   readonly database: Database;
   readonly #processes: ProcessFacts;
@@ -112,6 +114,7 @@ export class SqliteCatalog implements Catalog {
     this.database = database;
     this.beginning = beginning;
     this.#processes = options.processes;
+    this.partials = new PartialUploads(database, (root) => this.rootId(root));
     this.#repairs = new Repairs({
       claim: (id, root) => this.#repairClaim(id, root),
       root: (root) => this.#repairRoot(root),
@@ -168,12 +171,14 @@ export class SqliteCatalog implements Catalog {
   async *recover(
     roots: readonly CatalogRoot[],
     openStore: (root: CatalogRoot) => Store,
+    save?: SaveLeft,
   ): AsyncGenerator<Recovered> {
     this.#openStore = openStore;
-    const gone = await this.#register();
+    const { gone, crashed } = await register(this.database, this.#processes);
     for (const root of roots) {
       const store = openStore(root);
       try {
+        if (save !== undefined) await this.partials.saveLeft(root, { store, crashed, save });
         const recovered = await this.#recoverRoot(root, store, gone);
         if (recovered !== undefined) yield recovered;
       } finally {
@@ -232,27 +237,6 @@ export class SqliteCatalog implements Catalog {
       id.catch(() => this.#rootIds.delete(hostPath));
     }
     return await id;
-  }
-
-  /** Notes that this process is at work. Returns those that are not any more. */
-  async #register(): Promise<readonly string[]> {
-    const { own, boot, isAlive } = this.#processes;
-    return await this.database.write(async (writer) => {
-      const known = await writer.selectFrom('processes').selectAll().execute();
-      const gone = known.filter((one) => one.id !== own && (one.boot !== boot || !isAlive(one.id)));
-      const claimants = await writer.selectFrom('reservations').select('process').distinct().execute();
-      // The machine went down under them: commits may be lost that nothing tells of.
-      if (gone.some((one) => one.boot !== boot)) {
-        await writer.updateTable('roots').set({ surveyed_at: null }).execute();
-      }
-      await writer
-        .insertInto('processes')
-        .values({ id: own, boot })
-        .onConflict((conflict) => conflict.column('id').doUpdateSet({ boot }))
-        .execute();
-      const silent = claimants.map((one) => one.process).filter((id) => id !== own && !isAlive(id));
-      return [...new Set([...gone.map(({ id }) => id), ...silent])];
-    });
   }
 
   async #recoverRoot(

@@ -13,6 +13,7 @@ import {
   type Claim,
   type ClaimRequest,
   type Content,
+  type PartialUpload,
   type KnownEntry,
   type Ledger,
   type Look,
@@ -35,6 +36,7 @@ import {
   setVersionContent,
   type Spot,
 } from './entries.ts';
+import { findPartial, noteStaged, suspendReservation, takePartial } from './partial-uploads.ts';
 import { pathOf } from './path-bytes.ts';
 import type { Repairs } from './repairs.ts';
 import {
@@ -102,20 +104,39 @@ export class CatalogLedger implements Ledger {
     const row = await findEntry(this.#facts.database.read, { rootId: this.#facts.rootId, path });
     return row === undefined ? undefined : knownEntry(row);
   }
+
+  async partialAt(path: VirtualPath): Promise<PartialUpload | undefined> {
+    const { database, rootId, user } = this.#facts;
+    return await findPartial(database.read, { rootId, path, user });
+  }
+
+  async takePartial(id: string, { retained }: { readonly retained: boolean }): Promise<Claim | undefined> {
+    const { database, process, user } = this.#facts;
+    const isTaken = await database.write((writer) => takePartial(writer, id, { process, user }));
+    return isTaken ? new CatalogClaim(id, { ...this.#facts, retained }) : undefined;
+  }
 }
 
 class CatalogClaim implements Claim {
-  readonly #id: string;
+  readonly id: string;
   readonly #facts: LedgerFacts & { readonly retained: boolean };
 
   constructor(id: string, facts: LedgerFacts & { readonly retained: boolean }) {
-    this.#id = id;
+    this.id = id;
     this.#facts = facts;
   }
 
   async resize(bytes: number): Promise<boolean> {
     const { database, quota } = this.#facts;
-    return await database.write((writer) => resizeReservation(writer, this.#id, { bytes, quota }));
+    return await database.write((writer) => resizeReservation(writer, this.id, { bytes, quota }));
+  }
+
+  async noteStaged(name: string | undefined): Promise<void> {
+    await this.#facts.database.write((writer) => noteStaged(writer, this.id, name));
+  }
+
+  async suspend(bytes: number): Promise<readonly string[] | undefined> {
+    return await this.#facts.database.write((writer) => suspendReservation(writer, this.id, bytes));
   }
 
   async made(look: Look, content?: Content): Promise<void> {
@@ -135,7 +156,7 @@ class CatalogClaim implements Claim {
         user: this.#facts.user,
         sha256: content?.sha256 ?? null,
         verdict: content?.verdict ?? null,
-        upload_id: content === undefined ? null : this.#id,
+        upload_id: content === undefined ? null : this.id,
         stored_at: await this.#storedAt(writer),
       });
     });
@@ -166,7 +187,7 @@ class CatalogClaim implements Claim {
     let isUnsure = false;
     try {
       await database.writeAlone(async (writer) => {
-        const row = await endReservation(writer, this.#id);
+        const row = await endReservation(writer, this.id);
         if (row === undefined) throw new Error('a claim that is over');
         outcome = await outcomeOf(act);
         if ('error' in outcome) return;
@@ -176,9 +197,9 @@ class CatalogClaim implements Claim {
         isUnsure = await noteMove(writer, from, path, { found: look(path), user });
         if (isUnsure) await keepReservation(writer, row, path);
       });
-      if (isUnsure) this.#facts.repairs.claim(this.#id, this.#facts.root);
+      if (isUnsure) this.#facts.repairs.claim(this.id, this.#facts.root);
     } catch (error) {
-      this.#facts.repairs.claim(this.#id, this.#facts.root, error);
+      this.#facts.repairs.claim(this.id, this.#facts.root, error);
       if (outcome === undefined) throw error;
     }
     if (outcome === undefined) throw new TypeError('a transaction that was not run');
@@ -221,19 +242,20 @@ class CatalogClaim implements Claim {
   async #end(note: (writer: Writer, spot: Spot) => Promise<void>): Promise<void> {
     try {
       await this.#facts.database.write(async (writer) => {
-        const row = await endReservation(writer, this.#id);
+        const row = await endReservation(writer, this.id);
         if (row === undefined) return;
         // Not the path that was claimed: the directory may have been renamed meanwhile.
         await note(writer, { rootId: row.root_id, path: pathOf(row) });
       });
     } catch (error) {
-      this.#facts.repairs.claim(this.#id, this.#facts.root, error);
+      this.#facts.repairs.claim(this.id, this.#facts.root, error);
     }
   }
 }
 
 /** For changes that nobody could claim: the root has to be looked at afterwards. */
 class Unclaimed implements Claim {
+  readonly id = undefined;
   readonly #changed: () => void;
 
   constructor(changed: () => void) {
@@ -242,6 +264,14 @@ class Unclaimed implements Claim {
 
   async resize(): Promise<boolean> {
     return true;
+  }
+
+  async noteStaged(): Promise<void> {
+    // Nobody would find it.
+  }
+
+  async suspend(): Promise<undefined> {
+    return undefined;
   }
 
   async made(): Promise<void> {

@@ -95,6 +95,12 @@ const steps: readonly Step[] = [
       .execute();
     await schema.createIndex('entries_stored_at').on('entries').column('stored_at').execute();
   },
+  // An upload that is kept is a claim that outlives its process, and nothing had been written into that table.
+  async (schema) => {
+    await schema.alterTable('reservations').addColumn('staged_name', 'text').execute();
+    await schema.alterTable('reservations').addColumn('suspended_at', 'text').execute();
+    await schema.dropTable('uploads').execute();
+  },
 ];
 
 /** Brings the structure up to date, in the caller's transaction. Throws an Error if a newer scpd has made it. */

@@ -42,6 +42,8 @@ export async function addReservation(
       apart: apart ? 1 : 0,
       claimed_bytes: claimed.bytes,
       claimed_files: claimed.files,
+      staged_name: null,
+      suspended_at: null,
       ...amount,
     })
     .execute();
@@ -113,6 +115,7 @@ export async function claimantAt(writer: Writer, { rootId, path }: Spot): Promis
     .where('root_id', '=', rootId)
     .where('path', '=', asBytes(path))
     .where('claimed_files', '>', 0)
+    .where('suspended_at', 'is', null)
     .executeTakeFirst();
   return row?.user;
 }
@@ -145,7 +148,7 @@ async function reprice(writer: Writer, { rootId, path }: Spot): Promise<Readonly
   return differences;
 }
 
-async function findReservation(writer: Writer, id: string): Promise<ReservationRow | undefined> {
+export async function findReservation(writer: Writer, id: string): Promise<ReservationRow | undefined> {
   return await writer.selectFrom('reservations').selectAll().where('id', '=', id).executeTakeFirst();
 }
 

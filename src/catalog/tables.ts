@@ -43,7 +43,7 @@ interface UsageTable {
   reserved_files: number;
 }
 
-/** Claims: changes that are under way. */
+/** Claims: changes that are under way, and uploads that were interrupted and are kept. */
 interface ReservationsTable {
   id: string;
   process: string;
@@ -56,6 +56,13 @@ interface ReservationsTable {
   /** What the entry at `path` may come to. */
   claimed_bytes: number;
   claimed_files: number;
+  /**
+   * Of an upload whose bytes came in order so far: the name of its file among those that are kept, which is its id, or in the
+   * staging area. Null: if its process is gone, nothing can be done with what came.
+   */
+  staged_name: string | null;
+  /** ISO 8601; when it was interrupted. It waits for its user to go on with it, and belongs to no process. */
+  suspended_at: string | null;
   /** The claimed less what the user has at `path` already: this is what counts in `usage`. */
   bytes: number;
   files: number;
@@ -67,24 +74,12 @@ interface ProcessesTable {
   boot: string;
 }
 
-interface UploadsTable {
-  id: string;
-  root_id: number;
-  path: Bytes;
-  user: string;
-  staged_name: string;
-  bytes: number;
-  /** ISO 8601; when the last byte came. */
-  touched_at: string;
-}
-
 export interface Tables {
   roots: RootsTable;
   entries: EntriesTable;
   usage: UsageTable;
   reservations: ReservationsTable;
   processes: ProcessesTable;
-  uploads: UploadsTable;
 }
 
 export type Reader = Kysely<Tables>;

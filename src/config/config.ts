@@ -75,6 +75,8 @@ export interface Config {
   readonly catalog: { readonly file: string };
   /** What uploads leave free on each file system. */
   readonly freeBytesMin: number;
+  /** How long an upload that was interrupted can be gone on with; 0: not at all. */
+  readonly resumeMs: number;
   readonly log: { readonly level: LogLevel };
   /** Processes that serve connections; 0: this one does. */
   readonly workers: number;

@@ -43,6 +43,7 @@ interface ValidValue {
   readonly catalog: { readonly url: string };
   readonly freeSpaceMin?: string | number;
   readonly umask?: string;
+  readonly resumeHours: number;
   readonly log: { readonly level: LogLevel };
   readonly workers: 'auto' | number;
   readonly control: { readonly socket: string };
@@ -255,6 +256,7 @@ function buildConfig(document: ConfigDocument, path: string, hostKeys: readonly 
     audit: buildAudit(value.audit, directory),
     catalog: { file: resolve(directory, catalogPath(value.catalog.url)) },
     freeBytesMin: value.freeSpaceMin === undefined ? 0 : (parseSizeBytes(value.freeSpaceMin) ?? 0),
+    resumeMs: value.resumeHours * 60 * 60 * 1000,
     log: { level: value.log.level },
     workers: value.workers === 'auto' ? availableParallelism() : value.workers,
     control: { socket: resolve(directory, value.control.socket) },

@@ -70,6 +70,11 @@ export class Access {
     return decide(this.#rules, { verb, path, isOwn: this.#own.has(path) }).allowed;
   }
 
+  /** As `allows`, about something at the path that is the user's own, such as what is kept of an upload. */
+  allowsOnOwn(verb: Verb, path: VirtualPath): boolean {
+    return decide(this.#rules, { verb, path, isOwn: true }).allowed;
+  }
+
   /** Whether there is a path on which the verb may be allowed. The root can be looked at by everybody. */
   mayEver(verb: Verb): boolean {
     return verb === 'stat' || this.#rules.some((rule) => rule.all.has(verb) || rule.own.has(verb));

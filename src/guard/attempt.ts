@@ -12,6 +12,8 @@ export interface Attempt {
   /** Where it depends on what is there which verb it is: those of which one must be allowed. `act` asks for the right one. */
   readonly anyOf?: readonly Verb[];
   readonly path: VirtualPath;
+  /** It is about something of the user's own at the path, and was asked for as such already. */
+  readonly isOwn?: boolean;
   /** The other end, or the text of a link. */
   readonly target?: string;
   /** Whether a link at the end of the path is followed. */
@@ -29,6 +31,9 @@ export interface Notes {
 
 /** Looking for what is not there is no event; being kept from looking is. */
 export const unremarkable: ReadonlySet<Operation> = new Set(['stat', 'list']);
+
+/** What puts something at its path, or takes it away: what is kept of an upload to it has no place there any more. */
+export const givesPlace: ReadonlySet<Operation> = new Set(['remove', 'rename', 'mkdir', 'link']);
 
 /** The paths that an attempt is about; the text of a link is none. */
 export function endsOf({ operation, path, target }: Attempt): VirtualPath[] {

@@ -87,6 +87,12 @@ export interface UploadOptions {
   readonly declaredBytes?: number;
   /** Every write goes to the end, whatever its offset (SFTP's APPEND). */
   readonly append?: boolean;
+  /**
+   * Whether the client is one that goes on with what was interrupted. Then what came of a new file is kept when the connection
+   * is lost, and with `existing: 'modify'` an upload begins with what is kept. Without it, nothing is kept and what is is
+   * given up.
+   */
+  readonly resumable?: boolean;
 }
 
 /**
@@ -108,14 +114,18 @@ export interface Upload {
    * `Files.settle` waits for remains. If it rejects, the upload is over and the old file is untouched.
    */
   commit(verdict: Exclude<Verdict, 'aborted'>): Promise<void>;
-  /** Drops what came. Never throws. */
+  /** Drops what came, unless it is kept because the connection was lost (see `resumable`). Never throws. */
   abort(reason: ErrorCode): Promise<void>;
 }
 
 export interface Files {
   /** Whether there can be anything at all on which this user is allowed to do so. What is not is not offered to clients. */
   mayEver(verb: Verb): boolean;
-  stat(path: VirtualPath, options: { readonly follow: boolean }): Promise<Attributes>;
+  /** @param options.partial whether an interrupted upload, which is no file, is shown as what there is of it */
+  stat(
+    path: VirtualPath,
+    options: { readonly follow: boolean; readonly partial?: boolean },
+  ): Promise<Attributes>;
   /** Where a path leads when all links are followed. The end of it need not be there. */
   resolve(path: VirtualPath): Promise<VirtualPath>;
   list(path: VirtualPath): Promise<Listing>;

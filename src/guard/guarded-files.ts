@@ -7,7 +7,7 @@ import type { SessionJournal } from '../audit/session-journal.ts';
 import type { User } from '../users/user.ts';
 import { Access, type Verb } from './access.ts';
 import { attemptRecord, recordedAttributes } from './attempt-record.ts';
-import { endsOf, present, unremarkable, type Attempt, type Notes } from './attempt.ts';
+import { endsOf, givesPlace, present, unremarkable, type Attempt, type Notes } from './attempt.ts';
 import type {
   AttributeChange,
   Attributes,
@@ -22,11 +22,13 @@ import type {
 import { hashOf, isWholeSha256 } from './hash.ts';
 import { linkTextBeneath } from './link-text.ts';
 import type { Ownership } from './ownership.ts';
-import { move, planUpload } from './placement.ts';
+import { attributesOfPartial, noResume, PartialUploads, type ResumeOptions } from './partial-uploads.ts';
+import { move } from './placement.ts';
 import { noQuota, type QuotaKeeper } from './quota.ts';
 import type { Place, Store } from './store.ts';
-import { GuardedDownload, GuardedUpload, type Transfer } from './transfers.ts';
-import { childPath, parentPath, type VirtualPath } from './virtual-path.ts';
+import { GuardedDownload, type Transfer } from './transfers.ts';
+import { Uploads } from './uploads.ts';
+import type { VirtualPath } from './virtual-path.ts';
 import { isStoredVersion } from './version-path.ts';
 import { Versions } from './versions.ts';
 import { onlyVisible } from './visible-listing.ts';
@@ -43,6 +45,8 @@ export interface GuardedFilesOptions {
   readonly quota?: QuotaKeeper;
   /** Gets the transfers that are under way. */
   readonly open?: Set<Transfer>;
+  /** How interrupted uploads are kept. Without it, they are not. */
+  readonly resume?: ResumeOptions;
 }
 
 export function createGuardedFiles(options: GuardedFilesOptions): Files {
@@ -55,27 +59,40 @@ class GuardedFiles implements Files {
   readonly #access: Access;
   readonly #quota: QuotaKeeper;
   readonly #versions: Versions;
+  readonly #partials: PartialUploads;
+  readonly #uploads: Uploads;
   readonly #open: Set<Transfer>;
   #closed = false;
 
   constructor(options: GuardedFilesOptions) {
-    const { user, store, journal, ownership, sharing, quota = noQuota, open = new Set() } = options;
-    this.#open = open;
+    const { user, store, journal, ownership, sharing, quota = noQuota, resume = noResume } = options;
+    this.#open = options.open ?? new Set();
     this.#quota = quota;
     this.#store = store;
     this.#journal = journal;
-    this.#access = new Access(user, ownership, sharing);
-    this.#versions = new Versions({ rules: this.#access, store, quota, journal });
+    const access = new Access(user, ownership, sharing);
+    const versions = new Versions({ rules: access, store, quota, journal });
+    const partials = new PartialUploads(resume, { access, store });
+    this.#access = access;
+    this.#versions = versions;
+    this.#partials = partials;
+    this.#uploads = new Uploads({ access, store, journal, quota, versions, partials, ended: this.#ended });
   }
 
   mayEver(verb: Verb): boolean {
     return this.#access.mayEver(verb);
   }
 
-  async stat(path: VirtualPath, { follow }: { readonly follow: boolean }): Promise<Attributes> {
+  async stat(
+    path: VirtualPath,
+    { follow, partial = false }: { readonly follow: boolean; readonly partial?: boolean },
+  ): Promise<Attributes> {
+    const hidden = partial ? await this.#partials.hiddenAt(path, 'stat') : undefined;
+    if (hidden !== undefined) return attributesOfPartial(hidden);
     return await this.#attempt(
       { operation: 'stat', verb: 'stat', path, follow, recorded: false },
-      async (place) => present(place).attributes,
+      async (place) =>
+        (partial ? await this.#partials.attributesAt(place) : undefined) ?? present(place).attributes,
     );
   }
 
@@ -109,18 +126,22 @@ class GuardedFiles implements Files {
   }
 
   async upload(path: VirtualPath, options: UploadOptions): Promise<Upload> {
+    // Whoever may not even touch what is there learns nothing of what is not there.
+    const touching = ['overwrite', 'append'] as const;
+    const mayCreate =
+      options.missing === 'create' ||
+      (options.resumable === true && (await this.#partials.hiddenAt(path, ...touching)) !== undefined);
     return await this.#attempt(
       {
         operation: 'upload',
         verb: 'create',
-        // Whoever may not even touch what is there learns nothing of what is not there.
-        anyOf: options.missing === 'refuse' ? ['overwrite', 'append'] : ['create', 'overwrite', 'append'],
+        anyOf: mayCreate ? ['create', ...touching] : touching,
         path,
         // Where a link leads, or whether it does, is no business of a blind user's: it has the name, and that is all.
         follow: !this.#access.isBlind(path),
         recorded: false,
       },
-      (place) => this.#beginUpload(path, place, options),
+      async (place) => this.#track(await this.#uploads.begin(path, place, options)),
     );
   }
 
@@ -146,9 +167,12 @@ class GuardedFiles implements Files {
   }
 
   async remove(path: VirtualPath): Promise<void> {
+    const isOwn = (await this.#partials.hiddenAt(path, 'delete')) !== undefined;
     await this.#attempt(
-      { operation: 'remove', verb: 'delete', path, follow: false, recorded: true },
+      { operation: 'remove', verb: 'delete', path, isOwn, follow: false, recorded: true },
       async (place) => {
+        // What a client has been shown it can also get rid of; all that goes away here loses what waits for it.
+        if (isOwn || (await this.#partials.attributesAt(place)) !== undefined) return;
         const { attributes } = present(place);
         if (attributes.kind === 'directory') throw new ScpdError('IS_A_DIRECTORY');
         await this.#versions.requireRemovable(place.path, attributes);
@@ -293,12 +317,12 @@ class GuardedFiles implements Files {
   }
 
   async #attempt<T>(attempt: Attempt, act: (place: Place, notes: Notes) => Promise<T>): Promise<T> {
-    const { verb, path, anyOf = [verb] } = attempt;
+    const { verb, path, anyOf = [verb], isOwn = false } = attempt;
     const notes: Notes = {};
     const startedMs = performance.now();
     let place: Place | undefined;
     try {
-      this.#access.check(anyOf, path);
+      if (!isOwn) this.#access.check(anyOf, path);
       const actual = this.#access.actual(path);
       if (actual !== path && !isStoredVersion(actual)) notes.stored = actual;
       place = await this.#store.locate(actual, { follow: attempt.follow });
@@ -307,6 +331,7 @@ class GuardedFiles implements Files {
       const result = await act(place, notes);
       if (attempt.recorded) this.#journal.record(attemptRecord(attempt, { startedMs, notes }));
       else this.#journal.looked(attempt.operation);
+      if (givesPlace.has(attempt.operation)) await this.#partials.drop(place.path);
       return result;
     } catch (error) {
       const code = errorCode(error);
@@ -330,45 +355,10 @@ class GuardedFiles implements Files {
     try {
       this.#access.check(verbs, target.path);
       await act(target);
+      await this.#partials.drop(target.path);
     } finally {
       target.close();
     }
-  }
-
-  async #beginUpload(path: VirtualPath, place: Place, options: UploadOptions): Promise<Upload> {
-    const { onlyAppends, ...plan } = planUpload(this.#access, place, { ...options, path });
-    this.#access.checkSize(options.declaredBytes ?? 0, path, place.path);
-    this.#journal.ensureWritable();
-    const { declaredBytes } = options;
-    const retained = this.#access.retainMs(place.path) !== undefined;
-    const facts = { store: this.#store, declaredBytes, retained };
-    const { staged, claim } = await this.#quota.staging(place, plan, facts);
-    return this.#track(
-      new GuardedUpload(staged, {
-        path,
-        journal: this.#journal,
-        bytesExpected: declaredBytes ?? null,
-        fileBytesMax: this.#access.fileBytesMax(path, place.path),
-        append: options.append === true,
-        denial: () => this.#access.denial(['overwrite'], place.path),
-        tooLarge: (sizeBytes) => this.#access.tooLarge(sizeBytes, path, place.path),
-        claim,
-        keptBytes: onlyAppends ? staged.sizeBytes : 0,
-        isReadable: !plan.keepContent || [path, place.path].every((one) => this.#access.allows('read', one)),
-        published: (name) => this.#published(path, place.path, name),
-        pruneVersions: async () => void (await this.#versions.prune(place.path)),
-        answer: (error) => this.#access.answer(error, 'create', [path]),
-        ended: this.#ended,
-      }),
-    );
-  }
-
-  /** Answers where the file is if that is not where it was sent. */
-  #published(path: VirtualPath, place: VirtualPath, name: string): VirtualPath | undefined {
-    const stored = place === '/' ? place : childPath(parentPath(place), name);
-    const isElsewhere = stored !== place || this.#access.actual(path) === stored;
-    this.#access.made({ path: isElsewhere ? path : stored, stored });
-    return isElsewhere && stored !== path ? stored : undefined;
   }
 
   /** A new size for a stored file is an upload that keeps what is below it: the old file stays whole until it is done. */

@@ -68,10 +68,32 @@ export interface Moved {
  */
 export type Look = (path: VirtualPath) => StoredAttributes | undefined;
 
+/** An upload that was interrupted, and that its user can go on with. */
+export interface PartialUpload {
+  /** Of the claim that it came by. */
+  readonly id: string;
+  readonly sizeBytes: number;
+  /** When it was interrupted, in milliseconds since 1970. */
+  readonly suspendedMs: number;
+}
+
 /** A change under way. Exactly one of the calls that end it, once; each gives back what was claimed and not used. */
 export interface Claim {
+  /** Of an upload: what tells it from all others, for ever. Undefined if nobody will remember it. */
+  readonly id: string | undefined;
   /** Claims another size, the whole of it. False, and nothing changed, if the quota does not allow it. */
   resize(bytes: number): Promise<boolean>;
+  /**
+   * Notes the name under which the bytes of an upload grow, if they come in order: then they can be kept even if this process
+   * is killed. Without a name: not any more. That must be noted before the first that comes in another order.
+   */
+  noteStaged(name: string | undefined): Promise<void>;
+  /**
+   * Ends for now: the upload was interrupted, and so much of it is kept and counts on.
+   * @returns ids of those that gave way to it: an older one to the same path, and the oldest where there are too many.
+   *   Undefined: it can't be kept, and is over
+   */
+  suspend(bytes: number): Promise<readonly string[] | undefined>;
   /** Ends: something was made at the path. */
   made(look: Look, content?: Content): Promise<void>;
   /** Ends: what was at the path, and all below it, was removed. @param kept what is a version now */
@@ -109,6 +131,13 @@ export interface Ledger {
   unclaimed(): Claim;
   usage(): Promise<Usage>;
   entryAt(path: VirtualPath): Promise<KnownEntry | undefined>;
+  /** What is kept of this user's upload to a path. */
+  partialAt(path: VirtualPath): Promise<PartialUpload | undefined>;
+  /**
+   * Takes the claim of a kept upload, so that nobody else can. Undefined if somebody has, or if it is over.
+   * @param options.retained as in a `ClaimRequest`
+   */
+  takePartial(id: string, options: { readonly retained: boolean }): Promise<Claim | undefined>;
 }
 
 /** Whether an entry still tells of what is on the disk: then its hash is that of the file. */

@@ -5,22 +5,22 @@
  * A user with a quota is refused while the ledger can't be used: otherwise the quota would not hold. Everybody else is
  * served, because what the ledger knows can be made again from the disk; the failure is reported.
  */
-import { ScpdError } from '../errors.ts';
+import { ScpdError, errorCode } from '../errors.ts';
 import { quotaStepBytes } from '../limits.ts';
 import type { Space } from './files.ts';
+import type { Taken } from './partial-uploads.ts';
 import {
   isCurrent,
   type Claim,
   type ClaimRequest,
-  type Content,
   type KnownEntry,
   type Ledger,
-  type Look,
   type Moved,
   type Quota,
   type Usage,
 } from './ledger.ts';
 import type { KeptVersion, Place, StagedFile, StageOptions, Store, StoredAttributes } from './store.ts';
+import { UploadClaim, type UploadClaimFacts } from './upload-claim.ts';
 import { rootPath, type VirtualPath } from './virtual-path.ts';
 
 export interface QuotaKeeperOptions {
@@ -37,6 +37,8 @@ export interface StagingFacts {
   readonly declaredBytes?: number | undefined;
   /** Whether the file can't be removed for a time. */
   readonly retained: boolean;
+  /** What it goes on with. */
+  readonly taken?: Taken | undefined;
 }
 
 const unused: Usage = { bytes: 0, files: 0, reservedBytes: 0, reservedFiles: 0 };
@@ -47,11 +49,16 @@ export const noLedger: Ledger = {
   usage: async () => unused,
   entryAt: async () => undefined,
   unclaimed: () => noClaim,
+  partialAt: async () => undefined,
+  takePartial: async () => undefined,
 };
 
 /** Keeps nothing. */
 const noClaim: Claim = {
+  id: undefined,
   resize: async () => true,
+  noteStaged: async () => undefined,
+  suspend: async () => undefined,
   made: async () => undefined,
   removed: async () => undefined,
   changed: async () => undefined,
@@ -114,27 +121,29 @@ export class QuotaKeeper {
   }
 
   /**
-   * Stages an upload, with a claim on what it will need: what the client has declared, else step by step. Throws
-   * QUOTA_EXCEEDED, or NO_SPACE where the file system has no room for it above the floor.
+   * Stages an upload, with a claim on what it will need: what the client has declared, else step by step; or with that of the
+   * interrupted one that it goes on with. Throws QUOTA_EXCEEDED, or NO_SPACE where the file system has no room for it above
+   * the floor.
    */
   async staging(
     place: Place,
     plan: StageOptions,
-    { store, declaredBytes = 0, retained }: StagingFacts,
+    { store, declaredBytes = 0, retained, taken }: StagingFacts,
   ): Promise<{ readonly staged: StagedFile; readonly claim: UploadClaim }> {
     await this.#checkSpace(store, declaredBytes);
     // What stays as a version and counts makes no room.
     const keepsOld = plan.keepsVersion === true && this.#options.quota.countsVersions !== false;
-    const claim = await this.#claim({
+    const request = {
       path: place.path,
       bytes: declaredBytes,
       creates: true,
       apart: plan.exclusive || keepsOld,
       retained,
       isInPlace: () => place.isInPlace(),
-    });
+    };
+    const claim = taken?.claim ?? (await this.#claim(request));
     try {
-      const staged = await place.stage(plan);
+      const staged = await place.stage({ ...plan, partial: taken?.upload });
       const checkFloor = async (neededBytes = 0): Promise<void> => {
         if (this.#options.freeBytesMin > 0) await this.#checkSpace(store, neededBytes);
       };
@@ -143,9 +152,20 @@ export class QuotaKeeper {
         return await this.#grow(claim, sizeBytes);
       };
       const end: UploadClaimFacts['end'] = (note) => this.#end(() => note(claim));
-      return { staged, claim: new UploadClaim(declaredBytes, { grow, checkFloor, end }) };
+      const maySuspend = async (): Promise<boolean> => {
+        if (taken !== undefined) return true; // it was there before
+        return await checkFloor().then(
+          () => true,
+          () => false,
+        );
+      };
+      const dropPartial = (id: string): Promise<void> => store.dropPartial(id);
+      const facts = { claim, grow, checkFloor, end, maySuspend, dropPartial };
+      return { staged, claim: new UploadClaim(taken?.upload.sizeBytes ?? declaredBytes, facts) };
     } catch (error) {
-      await this.#end(() => claim.release());
+      // What is not there any more can't be gone on with.
+      const isLost = taken === undefined || errorCode(error) === 'NOT_FOUND';
+      await this.#end(() => (isLost ? claim.release() : claim.suspend(taken.upload.sizeBytes)));
       throw error;
     }
   }
@@ -253,7 +273,7 @@ export class QuotaKeeper {
   }
 
   /** Notes what became of a claim. It is done on the disk: a failure can't undo it, and the ledger will look again. */
-  async #end(note: () => Promise<void>): Promise<void> {
+  async #end(note: () => Promise<unknown>): Promise<void> {
     try {
       await note();
     } catch (error) {
@@ -269,48 +289,6 @@ export const noQuota = new QuotaKeeper({
   freeBytesMin: 0,
   onFailure: () => undefined,
 });
-
-interface UploadClaimFacts {
-  readonly grow: (sizeBytes: number) => Promise<number>;
-  readonly checkFloor: () => Promise<void>;
-  readonly end: (note: (claim: Claim) => Promise<void>) => Promise<void>;
-}
-
-/** What an upload may come to hold. Exactly one of `stored` and `release`, once. */
-export class UploadClaim {
-  readonly #facts: UploadClaimFacts;
-  #grantedBytes: number;
-  /** Written since the floor was looked at. */
-  #unseenBytes = 0;
-
-  constructor(grantedBytes: number, facts: UploadClaimFacts) {
-    this.#grantedBytes = grantedBytes;
-    this.#facts = facts;
-  }
-
-  /**
-   * To be called before the file has this size, and before bytes are written. Throws QUOTA_EXCEEDED or NO_SPACE. The floor
-   * is looked at again as bytes are written, because other uploads fill the same file system, and a size is no space.
-   */
-  async cover(sizeBytes: number, writtenBytes = 0): Promise<void> {
-    this.#unseenBytes += writtenBytes;
-    if (this.#unseenBytes >= quotaStepBytes) {
-      await this.#facts.checkFloor();
-      this.#unseenBytes = 0;
-    }
-    if (sizeBytes > this.#grantedBytes) this.#grantedBytes = await this.#facts.grow(sizeBytes);
-  }
-
-  /** Notes the file that stands under its name now. Never throws. */
-  async stored(published: Content, look: Look): Promise<void> {
-    await this.#facts.end((claim) => claim.made(look, published));
-  }
-
-  /** Gives everything back. Never throws. */
-  async release(): Promise<void> {
-    await this.#facts.end((claim) => claim.release());
-  }
-}
 
 function left(max: number | undefined, used: number): number {
   return max === undefined ? Infinity : Math.max(0, max - used);

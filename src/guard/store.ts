@@ -19,6 +19,8 @@ export interface Store {
    * @param options.follow whether a link at the end is followed, too
    */
   locate(path: VirtualPath, options: { readonly follow: boolean }): Promise<Place>;
+  /** Removes what was kept of an interrupted upload, if it is there. */
+  dropPartial(id: string): Promise<void>;
   /** Resolves when every directory that was changed through this store is durable. */
   settle(): Promise<void>;
   /** Releases the root. */
@@ -99,6 +101,8 @@ export interface StageOptions {
   readonly apart?: boolean;
   /** Whether a file that is replaced stays as a version. */
   readonly keepsVersion?: boolean;
+  /** Go on with an upload that was kept, instead of with nothing. NOT_FOUND if so much of it is not there. */
+  readonly partial?: { readonly id: string; readonly sizeBytes: number } | undefined;
   /** For a new file, before the daemon's umask. */
   readonly newFileMode: number;
 }
@@ -118,8 +122,10 @@ export interface Published {
 
 /** A file that grows in the staging area. Any failed call makes `publish` fail. */
 export interface StagedFile {
-  /** Names the upload in the records, and what a crash has left of it. */
+  /** Names it in the records. */
   readonly id: string;
+  /** Where it grows; tells whose it is, and what a crash has left of it. */
+  readonly name: string;
   /** The size that it would have if it were published now. */
   readonly sizeBytes: number;
   write(bytes: Buffer, offset: number): Promise<void>;
@@ -135,6 +141,11 @@ export interface StagedFile {
   publish(
     note?: (published: Published, look: (path: VirtualPath) => StoredAttributes | undefined) => Promise<void>,
   ): Promise<Published>;
+  /**
+   * Ends it, and keeps its first bytes on disk for an upload that goes on with them; `StageOptions.partial` names them by the id.
+   * Removes it instead, and answers false, where that is not possible, or where its name has been taken. Never throws.
+   */
+  suspend(id: string, sizeBytes: number): Promise<boolean>;
   /** Removes it. Never throws. */
   discard(): Promise<void>;
 }

@@ -8,7 +8,9 @@ import type { RecordFacts, Verdict } from '../audit/record.ts';
 import type { SessionJournal } from '../audit/session-journal.ts';
 import { failureFacts, recordedAttributes } from './attempt-record.ts';
 import type { AttributeChange, Attributes, Download, Upload } from './files.ts';
-import type { UploadClaim } from './quota.ts';
+import type { PartialUpload } from './ledger.ts';
+import type { UploadClaim } from './upload-claim.ts';
+import { Resumption } from './resumption.ts';
 import { Sequence } from './sequence.ts';
 import type { Published, StagedFile, StoredFile } from './store.ts';
 import type { VirtualPath } from './virtual-path.ts';
@@ -49,15 +51,21 @@ interface UploadFacts extends TransferFacts {
   readonly keptBytes: number;
   /** False where content is kept that the user may not read. */
   readonly isReadable: boolean;
+  /** Whether it is a new file, from a client that would go on with it; and what it goes on with. */
+  readonly resumable: boolean;
+  readonly resumed: PartialUpload | undefined;
   /** Told the name that the file got. Answers its path if that is not the one that was asked for. */
-  readonly published: (name: string) => VirtualPath | undefined;
+  readonly published: (name: string) => Promise<VirtualPath | undefined>;
   /** Drops old versions of which there are too many by now. Never throws. */
   readonly pruneVersions: () => Promise<void>;
   /** What the client is told of a failure. */
   readonly answer: (error: unknown) => unknown;
 }
 
-type EndFacts = Pick<RecordFacts, 'verdict' | 'bytes' | 'sha256' | 'stored' | 'mode' | 'mtime'>;
+type EndFacts = Pick<
+  RecordFacts,
+  'verdict' | 'bytes' | 'sha256' | 'stored' | 'mode' | 'mtime' | 'upload' | 'partialBytes' | 'resumedBytes'
+>;
 
 /** The records of one transfer: one at its beginning, one at its end. */
 class TransferRecord {
@@ -93,8 +101,8 @@ class TransferRecord {
     this.#write({ outcome: 'done', ...facts });
   }
 
-  failure(error: unknown, bytes: number): void {
-    this.#write({ verdict: 'aborted', bytes, ...failureFacts(error) });
+  failure(error: unknown, facts: EndFacts): void {
+    this.#write({ verdict: 'aborted', ...facts, ...failureFacts(error) });
   }
 
   #write(facts: EndFacts & Pick<RecordFacts, 'outcome' | 'error' | 'rule'>): void {
@@ -109,6 +117,7 @@ export class GuardedUpload implements Upload, Transfer {
   readonly #facts: UploadFacts;
   readonly #record: TransferRecord;
   readonly #sequence = new Sequence();
+  readonly #resumption: Resumption;
   #receivedBytes = 0;
   /** A failed call that the client may have overlooked: it must not be able to commit what is left. */
   #failure: unknown;
@@ -117,6 +126,8 @@ export class GuardedUpload implements Upload, Transfer {
     this.#staged = staged;
     this.#facts = facts;
     this.#record = new TransferRecord('upload', staged.id, facts);
+    const { claim, resumable: isWanted, resumed } = facts;
+    this.#resumption = new Resumption({ staged, claim, isWanted, resumed });
   }
 
   get progress(): TransferProgress {
@@ -128,9 +139,11 @@ export class GuardedUpload implements Upload, Transfer {
       const start = this.#facts.append ? this.#staged.sizeBytes : offset;
       this.#checkKept(start);
       this.#checkSize(start + bytes.length);
+      if (bytes.length > 0) await this.#resumption.beforeWrite(start, offset);
       await this.#facts.claim.cover(Math.max(this.#staged.sizeBytes, start + bytes.length), bytes.length);
       await this.#staged.write(bytes, start);
       this.#receivedBytes += bytes.length;
+      await this.#resumption.wrote();
     });
   }
 
@@ -148,7 +161,10 @@ export class GuardedUpload implements Upload, Transfer {
     await this.#step(async () => {
       this.#checkKept(change.sizeBytes);
       this.#checkSize(change.sizeBytes ?? 0);
-      if (change.sizeBytes !== undefined) await this.#facts.claim.cover(change.sizeBytes);
+      if (change.sizeBytes !== undefined) {
+        await this.#resumption.beforeResize(change.sizeBytes);
+        await this.#facts.claim.cover(change.sizeBytes);
+      }
       await this.#staged.setAttributes(change);
     });
   }
@@ -167,34 +183,56 @@ export class GuardedUpload implements Upload, Transfer {
       const { bytes, sha256, name, kept, ...attributes } = await this.#sequence.end(() =>
         this.#publish(verdict),
       );
-      const stored = this.#facts.published(name);
-      const where = stored === undefined ? {} : { stored };
-      this.#record.success({ verdict, bytes, sha256, ...recordedAttributes(attributes), ...where });
+      const stored = await this.#facts.published(name);
+      this.#record.success({
+        verdict,
+        bytes,
+        sha256,
+        ...recordedAttributes(attributes),
+        ...(stored === undefined ? {} : { stored }),
+        ...this.#resumedFacts,
+      });
       if (kept !== undefined) await this.#facts.pruneVersions();
     } catch (error) {
       await this.#facts.claim.release();
-      this.#record.failure(error, this.#receivedBytes);
+      this.#record.failure(error, { bytes: this.#receivedBytes });
       throw this.#facts.answer(error);
     }
   }
 
   async abort(reason: ErrorCode): Promise<void> {
     if (!this.#record.end(this)) return;
-    await this.#sequence.end(() => this.#staged.discard());
-    await this.#facts.claim.release();
+    const partialBytes = await this.#sequence.end(() => {
+      // What failed is not what the client sent, and a client that gave up does not come back for it.
+      const mayKeep = reason === 'CONNECTION_LOST' && this.#failure === undefined;
+      return this.#resumption.end({ mayKeep });
+    });
+    const { id } = this.#facts.claim;
     // The step that failed knows which rule said no.
     const isCause = this.#failure !== undefined && errorCode(this.#failure) === reason;
-    this.#record.failure(isCause ? this.#failure : new ScpdError(reason), this.#receivedBytes);
+    this.#record.failure(isCause ? this.#failure : new ScpdError(reason), {
+      bytes: this.#receivedBytes,
+      ...this.#resumedFacts,
+      ...(partialBytes === 0 || id === undefined ? {} : { upload: id, partialBytes }),
+    });
+  }
+
+  /** The record of what goes on with another upload says which one that is, and how much came by it. */
+  get #resumedFacts(): Pick<RecordFacts, 'upload' | 'resumedBytes'> {
+    const { resumed } = this.#resumption;
+    return resumed === undefined ? {} : { upload: resumed.id, resumedBytes: resumed.sizeBytes };
   }
 
   async #publish(verdict: Exclude<Verdict, 'aborted'>): Promise<Published> {
     const { claim } = this.#facts;
     try {
       if (this.#failure !== undefined) throw this.#failure; // of a step that was still under way
+      // To open what is kept and to add nothing to it is not to say that it is whole.
+      if (this.#resumption.isUntouched) throw new ScpdError('NOT_CONTINUED', 'nothing was added');
       this.#facts.journal.ensureWritable();
       await claim.cover(this.#staged.sizeBytes); // bytes that were kept count as well
     } catch (error) {
-      await this.#staged.discard();
+      await this.#resumption.end({ mayKeep: false });
       throw error;
     }
     return await this.#staged.publish(({ bytes: _bytes, ...published }, look) =>
@@ -257,7 +295,7 @@ export class GuardedDownload implements Download, Transfer {
   async abort(reason: ErrorCode): Promise<void> {
     if (!this.#record.end(this)) return;
     await this.#close();
-    this.#record.failure(new ScpdError(reason), this.#sentBytes);
+    this.#record.failure(new ScpdError(reason), { bytes: this.#sentBytes });
   }
 
   /** What is sent was read; a descriptor that can't be closed changes nothing about that. */

@@ -33,6 +33,8 @@ export async function open(session: SftpSession, request: OpenRequest): Promise<
       missing: flags.create ? 'create' : 'refuse',
       newFileMode: newMode(request.attributes, 0o666),
       append: flags.append,
+      // EXCL is for a name that nobody has used: who asks for that does not come back to it.
+      resumable: session.resumes && !flags.exclusive,
     });
     return { kind: 'upload', path, upload, readable: flags.read };
   });

@@ -18,7 +18,7 @@ import type { SftpSession } from './sftp-session.ts';
 /**
  * STAT follows links, LSTAT does not. A file that this very session is uploading is shown to it as it grows, although
  * nothing is under its name yet: sshfs gives up a file that it can't see after it has opened it, and takes from the size
- * where to append.
+ * where to append. What is left of an interrupted upload is shown to clients that may go on with it.
  */
 export async function stat(session: SftpSession, request: PathRequest<'stat' | 'lstat'>): Promise<SftpReply> {
   const path = virtualPath(request.path);
@@ -39,7 +39,7 @@ async function storedAttributes(
   { follow, mayBeMissing }: { readonly follow: boolean; readonly mayBeMissing: boolean },
 ): Promise<Attributes | undefined> {
   try {
-    return await session.files.stat(path, { follow });
+    return await session.files.stat(path, { follow, partial: session.resumes });
   } catch (error) {
     if (mayBeMissing && errorCode(error) === 'NOT_FOUND') return undefined;
     throw error;

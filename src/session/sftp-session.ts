@@ -7,6 +7,8 @@ export interface SftpSession {
   readonly handles: HandleTable;
   /** Under which all files of the tree are shown. */
   readonly userName: string;
+  /** Whether the client may be one that goes on with an upload that was interrupted. */
+  readonly resumes: boolean;
   /** Told of what an operator should know: faults of the host or of ours. Must not throw. */
   readonly onFault: (error: unknown) => void;
 }

@@ -32,6 +32,12 @@ export interface SftpOptions {
 const sendsLinkFirst = /^(AsyncSSH|Erlang)/;
 
 /**
+ * Clients that send a file whole or not at all: what came of an interrupted upload is nothing to them, and must not look like
+ * the file. Whoever is not known may resume (OpenSSH's sftp and what runs over its ssh, PuTTY, curl, WinSCP, JSch do).
+ */
+const neverResumes = /^(rclone|paramiko|AsyncSSH|ssh2js)/;
+
+/**
  * Serves SFTP until the client's EOF, and returns the exit status for the channel: 0 after EOF, 1 when the client broke
  * the protocol or went away. What was still open is aborted. Neither `channel` nor `files` is closed here. Never rejects.
  */
@@ -56,6 +62,7 @@ class SftpServer {
       files,
       handles: new HandleTable(),
       userName,
+      resumes: !neverResumes.test(clientSoftware),
       onFault,
     };
     this.#replies = new ReplyQueue(channel);

@@ -20,6 +20,8 @@ export const openFlags = {
   content: O_RDONLY | O_NOFOLLOW | O_NONBLOCK,
   /** A directory to be fsynced (O_PATH descriptors can't be). */
   syncDirectory: O_RDONLY | O_DIRECTORY,
+  /** A file of ours that is there. */
+  existingFile: O_RDWR | O_NOFOLLOW | O_NONBLOCK,
   newFile: O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW,
 } as const;
 

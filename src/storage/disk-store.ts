@@ -29,6 +29,7 @@ import { onHost, onHostSync } from './errno.ts';
 import { host } from './host-calls.ts';
 import { losesToDaemon, Modes } from './modes.ts';
 import { moveExclusively } from './exclusive-move.ts';
+import { dropPartial } from './partial-area.ts';
 import { stageFile } from './staged-file.ts';
 import { DiskStoredFile } from './stored-file.ts';
 import { removeKeeping, replaceKeeping, type Original } from './version-area.ts';
@@ -75,6 +76,10 @@ class DiskStore implements Store {
     this.#root.hold();
     const [root, durability, changed] = [this.#root, this.#durability, this.#changed];
     return new DiskPlace(found, { root, durability, changed, modes: this.#modes, ...this.#options });
+  }
+
+  async dropPartial(id: string): Promise<void> {
+    await dropPartial(this.#root.descriptor, id);
   }
 
   async settle(): Promise<void> {
@@ -165,6 +170,8 @@ class DiskPlace implements Place {
       final: this.#original(),
       keepsVersion: options.keepsVersion === true,
       openOld: options.keepContent ? () => this.#openContent() : undefined,
+      partial: options.partial,
+      isApart: options.apart === true,
       mode:
         (options.apart === true ? undefined : this.attributes?.mode) ??
         this.#store.modes.newFile(options.newFileMode),

@@ -9,21 +9,21 @@
  * So the plain overwrite of OpenSSH's scp (no TRUNC, all bytes, then FSETSTAT size) copies nothing, and an overwrite whose
  * size was never set keeps the old tail exactly as POSIX would.
  *
- * Bytes are hashed in the order in which they come. A write below what is already hashed voids the hash; the file is
- * then read once more before it is published.
+ * An upload that goes on where an interrupted one ended begins with what that one left, and grows where that file is.
  */
 import { fstatSync, lstatSync } from 'node:fs';
-import { createHash, type Hash } from 'node:crypto';
 import { v7 as newId } from 'uuid';
 import { errorCode, ScpdError } from '../errors.ts';
 import type { AttributeChange, Attributes } from '../guard/files.ts';
 import type { Published, Replacement, StagedFile, StageOptions } from '../guard/store.ts';
-import { at, attributesOf, duplicateSync, openFlags, release } from './descriptor.ts';
+import { at, attributesOf, duplicateSync, lookSync, openFlags, release } from './descriptor.ts';
 import type { ChangedDirectories, Durability } from './durability.ts';
 import { onHost, onHostSync } from './errno.ts';
 import { host } from './host-calls.ts';
 import type { Modes } from './modes.ts';
 import { moveExclusively } from './exclusive-move.ts';
+import { moveToPartials, openPartial } from './partial-area.ts';
+import { RunningHash } from './running-hash.ts';
 import { openStagingArea, stagedName as nameOf } from './staging-area.ts';
 import { readFully } from './stored-file.ts';
 import { replaceKeeping, type Original } from './version-area.ts';
@@ -39,6 +39,10 @@ export interface StagingRequest {
   readonly keepsVersion: boolean;
   /** Opens the content to start from, if any is to be kept. */
   readonly openOld: (() => Promise<number>) | undefined;
+  /** The interrupted upload that it goes on with. */
+  readonly partial: StageOptions['partial'];
+  /** What stands under the name is another's, and stays: see `StageOptions.apart`. */
+  readonly isApart: boolean;
   readonly mode: number;
   /** What becomes of a mode that the client sets. */
   readonly modes: Modes;
@@ -54,10 +58,11 @@ export interface StagingRequest {
 interface Opened {
   readonly root: number;
   readonly id: string;
+  /** The directory of ours in which the file grows, and its name there. */
   readonly staging: number;
+  readonly stagedName: string;
   readonly parent: number;
   readonly staged: number;
-  readonly stagedName: string;
   readonly old: { readonly descriptor: number; readonly sizeBytes: number } | undefined;
 }
 
@@ -71,21 +76,34 @@ export async function stageFile(request: StagingRequest): Promise<StagedFile> {
   try {
     return await onHost(async () => {
       const root = keep(duplicateSync(request.final.root));
-      const staging = keep(openStagingArea(root));
       const parent = keep(duplicateSync(request.final.parent));
-      if (fstatSync(staging).dev !== fstatSync(parent).dev) {
-        throw new ScpdError('OTHER_FILE_SYSTEM', 'another file system is mounted below the root');
-      }
       const old = await openOld(request, keep);
       const id = newId();
-      const stagedName = nameOf(id);
-      const staged = keep(await host.open(at(staging, stagedName), openFlags.newFile, 0o600));
-      return new DiskStagedFile(request, { id, root, staging, parent, staged, stagedName, old });
+      const file = await openStaged(request, { root, parent, id }, keep);
+      return new DiskStagedFile(request, { id, root, parent, old, ...file });
     });
   } catch (error) {
     descriptors.forEach(release);
     throw error;
   }
+}
+
+async function openStaged(
+  { partial }: StagingRequest,
+  { root, parent, id }: Pick<Opened, 'root' | 'parent' | 'id'>,
+  keep: (descriptor: number) => number,
+): Promise<Pick<Opened, 'staging' | 'stagedName' | 'staged'>> {
+  if (partial !== undefined) {
+    const { area, file } = await openPartial(root, partial);
+    return { staging: keep(area), stagedName: partial.id, staged: keep(file) };
+  }
+  const staging = keep(openStagingArea(root));
+  if (fstatSync(staging).dev !== fstatSync(parent).dev) {
+    throw new ScpdError('OTHER_FILE_SYSTEM', 'another file system is mounted below the root');
+  }
+  const stagedName = nameOf(id);
+  const staged = keep(await host.open(at(staging, stagedName), openFlags.newFile, 0o600));
+  return { staging, stagedName, staged };
 }
 
 async function openOld(
@@ -101,24 +119,29 @@ class DiskStagedFile implements StagedFile {
   readonly #request: StagingRequest;
   readonly #opened: Opened;
   readonly #descriptor: number;
-  #reached = 0;
+  #reached: number;
   #oldEnd: number;
   #mode: number;
   #times: { readonly accessedSeconds: number; readonly modifiedSeconds: number } | undefined;
-  #hash: Hash | undefined = createHash('sha256');
-  #hashedBytes = 0;
+  readonly #hash: RunningHash;
   #failure: unknown;
 
   constructor(request: StagingRequest, opened: Opened) {
     this.#request = request;
     this.#opened = opened;
     this.#descriptor = opened.staged;
+    this.#reached = request.partial?.sizeBytes ?? 0;
     this.#oldEnd = opened.old?.sizeBytes ?? 0;
+    this.#hash = new RunningHash({ descriptor: opened.staged, sizeBytes: this.#reached }, request.gone);
     this.#mode = request.mode;
   }
 
   get id(): string {
     return this.#opened.id;
+  }
+
+  get name(): string {
+    return this.#opened.stagedName;
   }
 
   get sizeBytes(): number {
@@ -129,8 +152,9 @@ class DiskStagedFile implements StagedFile {
     if (bytes.length === 0) return; // does not move the end, write(2)
     await this.#act(async () => {
       if (offset > this.#reached) await this.#copyOld(offset);
+      if (this.#request.partial !== undefined) this.#hash.catchUp();
       await this.#writeFully(bytes, offset);
-      this.#hashWritten(bytes, offset);
+      this.#hash.wrote(bytes, offset);
       this.#reached = Math.max(this.#reached, offset + bytes.length);
     });
   }
@@ -169,7 +193,7 @@ class DiskStagedFile implements StagedFile {
       if (this.#failure !== undefined) throw this.#failure;
       const { sha256, ...place } = await onHost(async () => {
         await this.#copyOld(this.#oldEnd);
-        const digest = await this.#digest();
+        const digest = await this.#hash.digest();
         await this.#applyAttributes();
         if (this.#request.durability === 'full') await host.fsync(this.#descriptor);
         return { sha256: digest, ...(await this.#moveIntoPlace()) };
@@ -186,6 +210,27 @@ class DiskStagedFile implements StagedFile {
     }
   }
 
+  async suspend(id: string, sizeBytes: number): Promise<boolean> {
+    const { root, staging, stagedName, parent } = this.#opened;
+    await this.#hash.stop();
+    try {
+      if (this.#failure !== undefined || sizeBytes > this.#reached) throw new ScpdError('STORAGE_FAILED');
+      // What stands there now is what the client will be shown, and what it will go on with.
+      const isTaken = onHostSync(() => lookSync(parent, this.#request.final.name)) !== undefined;
+      if (isTaken && !this.#request.isApart) throw new ScpdError('ALREADY_EXISTS');
+      await onHost(async () => {
+        await host.ftruncate(this.#descriptor, sizeBytes);
+        await host.fsync(this.#descriptor);
+        await moveToPartials(root, { from: at(staging, stagedName), id });
+      });
+    } catch {
+      await this.discard();
+      return false;
+    }
+    await this.#release();
+    return true;
+  }
+
   async discard(): Promise<void> {
     // A file that can't be removed now is an orphan that the next start sweeps; the one who aborts has a reason already.
     await host.unlink(at(this.#opened.staging, this.#opened.stagedName)).catch(() => undefined);
@@ -194,6 +239,7 @@ class DiskStagedFile implements StagedFile {
 
   async #release(): Promise<void> {
     const { root, staging, parent, old } = this.#opened;
+    await this.#hash.stop();
     await host.close(this.#descriptor).catch(() => undefined); // errors of the data were reported by fsync
     release(root);
     release(staging);
@@ -234,7 +280,7 @@ class DiskStagedFile implements StagedFile {
       const bytes = await this.#readFully(old.descriptor, this.#reached, length);
       if (bytes.length === 0) throw new ScpdError('STORAGE_FAILED', 'the file to be kept shrank meanwhile');
       await this.#writeFully(bytes, this.#reached);
-      this.#hashWritten(bytes, this.#reached);
+      this.#hash.wrote(bytes, this.#reached);
       this.#reached += bytes.length;
     }
   }
@@ -242,26 +288,11 @@ class DiskStagedFile implements StagedFile {
   async #resize(sizeBytes: number): Promise<void> {
     if (sizeBytes > this.sizeBytes) await this.#copyOld(this.#oldEnd);
     this.#oldEnd = Math.min(this.#oldEnd, sizeBytes);
-    if (sizeBytes < this.#hashedBytes) this.#hash = undefined;
     if (sizeBytes < this.#reached || sizeBytes > this.sizeBytes) {
       await host.ftruncate(this.#descriptor, sizeBytes);
+      this.#hash.resized(sizeBytes);
       this.#reached = sizeBytes;
     }
-  }
-
-  #hashWritten(bytes: Buffer, offset: number): void {
-    if (offset !== this.#hashedBytes) this.#hash = undefined;
-    this.#hash?.update(bytes);
-    this.#hashedBytes = Math.max(this.#hashedBytes, offset + bytes.length);
-  }
-
-  async #digest(): Promise<string> {
-    if (this.#hash !== undefined && this.#hashedBytes === this.#reached) return this.#hash.digest('hex');
-    const hash = createHash('sha256');
-    for (let offset = 0; offset < this.#reached; offset += copyChunkBytes) {
-      hash.update(await this.#readFully(this.#descriptor, offset, copyChunkBytes));
-    }
-    return hash.digest('hex');
   }
 
   async #applyAttributes(): Promise<void> {

@@ -10,27 +10,30 @@ import { at, itself, openDirectorySync, release } from './descriptor.ts';
 import { hasErrno, onHostSync } from './errno.ts';
 import { isProcessAlive, ownProcess } from './process-identity.ts';
 
-const stagingName = 'staging';
+export const stagingName = 'staging';
+
+/** Opens the staging directory of a root. As `openOwnArea`. */
+export function openStagingArea(root: number): number {
+  return openOwnArea(root, stagingName);
+}
 
 /**
- * Opens the staging directory of a root, making it if need be. The caller releases the descriptor. Throws NO_SPACE, or
+ * Opens a directory in our own area of a root, making it if need be. The caller releases the descriptor. Throws NO_SPACE, or
  * STORAGE_FAILED for everything else that may be wrong with it: the client's path is not to blame.
  */
-export function openStagingArea(root: number): number {
+export function openOwnArea(root: number, name: string): number {
   try {
     return onHostSync(() => {
       const reserved = enterOrMake(root, reservedName);
       try {
-        return enterOrMake(reserved, stagingName);
+        return enterOrMake(reserved, name);
       } finally {
         release(reserved);
       }
     });
   } catch (error) {
     if (errorCode(error) === 'NO_SPACE') throw error;
-    throw new ScpdError('STORAGE_FAILED', `the staging area ${reservedName}/${stagingName}`, {
-      cause: error,
-    });
+    throw new ScpdError('STORAGE_FAILED', `our own area ${reservedName}/${name}`, { cause: error });
   }
 }
 
@@ -58,7 +61,7 @@ function withOrphans(rootHostPath: string, act: (staging: number, name: string) 
   const root = openSync(rootHostPath, constants.O_RDONLY | constants.O_DIRECTORY);
   let staging: number | undefined;
   try {
-    staging = openExisting(root);
+    staging = openExistingArea(root, stagingName);
     if (staging === undefined) return 0;
     const orphans = readdirSync(itself(staging)).filter((name) => !isProcessAlive(name));
     for (const name of orphans) act(staging, name);
@@ -69,11 +72,12 @@ function withOrphans(rootHostPath: string, act: (staging: number, name: string) 
   }
 }
 
-function openExisting(root: number): number | undefined {
+/** A directory in our own area of a root; undefined if nobody has made it. */
+export function openExistingArea(root: number, name: string): number | undefined {
   try {
     const reserved = openDirectorySync(root, reservedName);
     try {
-      return openDirectorySync(reserved, stagingName);
+      return openDirectorySync(reserved, name);
     } finally {
       release(reserved);
     }

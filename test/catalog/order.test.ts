@@ -148,6 +148,8 @@ t.test('a directory is renamed between the look for a place and the claim on it'
     usage: () => box.ledger.usage(),
     entryAt: (path) => box.ledger.entryAt(path),
     unclaimed: () => box.ledger.unclaimed(),
+    partialAt: (path) => box.ledger.partialAt(path),
+    takePartial: (id, options) => box.ledger.takePartial(id, options),
     claim: async (request) => {
       renames += 1;
       await rename(box.files, renames % 2 === 1 ? 'd' : 'e', renames % 2 === 1 ? 'e' : 'd');

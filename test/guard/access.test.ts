@@ -326,6 +326,7 @@ t.test('a name that is taken between the look and the rename is not replaced', a
         if (path === '/x') writeFileSync(join(box.root, 'x'), 'theirs');
         return place;
       },
+      dropPartial: (id) => store.dropPartial(id),
       settle: () => store.settle(),
       close: () => store.close(),
     };

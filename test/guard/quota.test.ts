@@ -268,7 +268,14 @@ t.test('while the catalog fails, who has a quota is refused and who has none is 
   const fail = async (): Promise<never> => {
     throw new Error('the disk of the catalog is full');
   };
-  const ledger: Ledger = { claim: fail, usage: fail, entryAt: fail, unclaimed: () => noLedger.unclaimed() };
+  const ledger: Ledger = {
+    claim: fail,
+    usage: fail,
+    entryAt: fail,
+    unclaimed: () => noLedger.unclaimed(),
+    partialAt: fail,
+    takePartial: fail,
+  };
   const limited = await openVault(t, { quota: { bytesMax: 10 }, ledger });
   t.equal(await codeOf(() => put(limited.files, 'a', 1)), 'STORAGE_FAILED');
   const free = await openVault(t, { quota: {}, ledger });

@@ -14,6 +14,8 @@ export interface RunOptions {
   readonly input?: string | Buffer;
   /** Beside this process's own. */
   readonly environment?: Readonly<Record<string, string>>;
+  /** Kills the program when it is aborted. */
+  readonly kill?: AbortSignal | undefined;
   /** After this long the program is killed and the promise rejects. */
   readonly timeoutMs?: number;
 }
@@ -24,10 +26,11 @@ export function run(
   parameters: readonly string[],
   options: RunOptions = {},
 ): Promise<Finished> {
-  const { cwd, input, environment, timeoutMs = 60_000 } = options;
+  const { cwd, input, environment, kill, timeoutMs = 60_000 } = options;
   const env = { ...process.env, ...environment };
   return new Promise((resolve, reject) => {
     const child = spawn(program, parameters, { cwd, env, stdio: ['pipe', 'pipe', 'pipe'] });
+    kill?.addEventListener('abort', () => child.kill('SIGKILL'));
     const [stdout, stderr]: [Buffer[], Buffer[]] = [[], []];
     child.stdout.on('data', (bytes: Buffer) => stdout.push(bytes));
     child.stderr.on('data', (bytes: Buffer) => stderr.push(bytes));

@@ -2,6 +2,7 @@
 import type { Test } from 'tap';
 import { spawn, type ChildProcess } from 'node:child_process';
 import {
+  appendFileSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
@@ -98,11 +99,12 @@ export class TestServer {
     options?: RunOptions,
   ): Promise<Finished> {
     const mode = protocol === 'scp' ? ['-O'] : ['-s'];
-    return await run('scp', [...mode, '-P', String(this.#port), ...this.sshOptions, ...parameters], options);
+    return await run('scp', [...mode, '-P', String(this.port), ...this.sshOptions, ...parameters], options);
   }
 
-  async sftp(batch: string, user = 'demo'): Promise<Finished> {
-    return await run('sftp', ['-b', '-', '-P', String(this.#port), ...this.sshOptions, `${user}@127.0.0.1`], {
+  async sftp(batch: string, user = 'demo', options: RunOptions = {}): Promise<Finished> {
+    return await run('sftp', ['-b', '-', '-P', String(this.port), ...this.sshOptions, `${user}@127.0.0.1`], {
+      ...options,
       input: batch,
     });
   }
@@ -110,7 +112,7 @@ export class TestServer {
   async ssh(parameters: readonly string[], user = 'demo', options?: RunOptions): Promise<Finished> {
     return await run(
       'ssh',
-      ['-p', String(this.#port), ...this.sshOptions, `${user}@127.0.0.1`, ...parameters],
+      ['-p', String(this.port), ...this.sshOptions, `${user}@127.0.0.1`, ...parameters],
       options,
     );
   }
@@ -211,15 +213,23 @@ export class TestServer {
     return await ended;
   }
 
+  /** Makes the host keys known for a port by which clients reach it. */
+  knowHostAt(port: number): void {
+    appendFileSync(join(this.place, 'keys', 'demo', 'known_hosts'), this.#knownHosts(port));
+  }
+
   #writeKnownHosts(): void {
+    writeFileSync(join(this.place, 'keys', 'demo', 'known_hosts'), this.#knownHosts(this.#port));
+  }
+
+  #knownHosts(port: number): string {
     const keys = ['ed25519', 'ecdsa', 'rsa'].map((type) =>
       readFileSync(join(this.place, 'keys', 'host', `ssh_host_${type}_key.pub`), 'utf8')
         .split(' ')
         .slice(0, 2)
         .join(' '),
     );
-    const lines = keys.map((key) => `[127.0.0.1]:${this.#port} ${key}\n`);
-    writeFileSync(join(this.place, 'keys', 'demo', 'known_hosts'), lines.join(''));
+    return keys.map((key) => `[127.0.0.1]:${port} ${key}\n`).join('');
   }
 }
 

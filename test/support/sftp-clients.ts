@@ -14,6 +14,8 @@ export interface Desk {
   readonly place: string;
   readonly key: string;
   readonly user: string;
+  /** Kills the client that is running when it is aborted. */
+  readonly kill?: AbortSignal;
 }
 
 /** A desk of the user "demo", who may do everything. */
@@ -32,7 +34,10 @@ export async function psftp(desk: Desk, batch: string): Promise<Finished> {
   const script = join(desk.place, 'psftp-batch');
   writeFileSync(script, batch);
   const options = await puttyOptions(desk);
-  return await run('psftp', [...options, '-b', script, `${desk.user}@${host}`], { cwd: desk.place });
+  return await run('psftp', [...options, '-b', script, `${desk.user}@${host}`], {
+    cwd: desk.place,
+    kill: desk.kill,
+  });
 }
 
 export async function pscp(
@@ -55,21 +60,22 @@ async function puttyOptions({ server, place, key }: Desk): Promise<string[]> {
 
 /** @param parameters `URL/` in front of a path is replaced by the address of the server */
 export async function curl(
-  { server, place, key, user }: Desk,
+  { server, place, key, user, kill }: Desk,
   parameters: readonly string[],
 ): Promise<Finished> {
   const words = parameters.map((word) => word.replace(/^URL\//, `sftp://${host}:${server.port}/`));
   const login = ['-sS', '-u', `${user}:`, '--key', key, '--pubkey', `${key}.pub`];
-  return await run('curl', [...login, ...words], { environment: { HOME: place }, cwd: place });
+  return await run('curl', [...login, ...words], { environment: { HOME: place }, cwd: place, kill });
 }
 
 export async function rclone(
-  { server, place, key, user }: Desk,
+  { server, place, key, user, kill }: Desk,
   parameters: readonly string[],
   environment: Readonly<Record<string, string>> = { RCLONE_CONFIG_BOX_SHELL_TYPE: 'none' },
 ): Promise<Finished> {
   return await run('rclone', [...parameters, '--config', join(place, 'none'), '--retries', '1'], {
     cwd: place,
+    kill,
     environment: {
       HOME: place,
       RCLONE_CONFIG_BOX_TYPE: 'sftp',
@@ -83,11 +89,11 @@ export async function rclone(
   });
 }
 
-export async function lftp({ server, place, user }: Desk, commands: string): Promise<Finished> {
+export async function lftp({ server, place, user, kill }: Desk, commands: string): Promise<Finished> {
   const connect = `ssh -a -x ${server.sshOptions.join(' ')}`;
   const settings = `set sftp:connect-program "${connect}"; set net:max-retries 1; set cmd:fail-exit yes`;
   const script = `${settings}; open -u ${user}, -p ${server.port} sftp://${host}; ${commands}`;
-  return await run('lftp', ['--norc', '-c', script], { environment: { HOME: place }, cwd: place });
+  return await run('lftp', ['--norc', '-c', script], { environment: { HOME: place }, cwd: place, kill });
 }
 
 /** Runs a program in which `HOST`, `PORT`, `USER`, `KEY` and `KNOWN_HOSTS` of the environment say where to go. */
