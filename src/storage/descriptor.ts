@@ -9,7 +9,7 @@ import type { StoredAttributes } from '../guard/store.ts';
 
 /** O_PATH is not in `fs.constants`; it is 0o10000000 on every Linux architecture that Node supports. */
 const O_PATH = 0o10000000;
-const { O_DIRECTORY, O_NOFOLLOW, O_NONBLOCK, O_RDONLY, O_RDWR, O_CREAT, O_EXCL } = constants;
+const { O_DIRECTORY, O_NOFOLLOW, O_NONBLOCK, O_RDONLY, O_WRONLY, O_RDWR, O_CREAT, O_EXCL } = constants;
 
 export const openFlags = {
   /** A directory to stand in; never through a link. */
@@ -22,6 +22,9 @@ export const openFlags = {
   syncDirectory: O_RDONLY | O_DIRECTORY,
   /** A file of ours that is there. */
   existingFile: O_RDWR | O_NOFOLLOW | O_NONBLOCK,
+  /** A file or directory to be fsynced, which may allow only one of the two. */
+  syncAnything: O_RDONLY | O_NONBLOCK,
+  syncWritable: O_WRONLY | O_NONBLOCK,
   newFile: O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW,
 } as const;
 

@@ -24,7 +24,7 @@ import {
   release,
 } from './descriptor.ts';
 import { openListing } from './disk-listing.ts';
-import { ChangedDirectories, type Durability } from './durability.ts';
+import { Unsynced, type Durability } from './durability.ts';
 import { onHost, onHostSync } from './errno.ts';
 import { host } from './host-calls.ts';
 import { losesToDaemon, Modes } from './modes.ts';
@@ -58,14 +58,14 @@ export function openDiskStore(
 class DiskStore implements Store {
   readonly #root: Root;
   readonly #durability: Durability;
-  readonly #changed: ChangedDirectories;
+  readonly #changed: Unsynced;
   readonly #options: StoreOptions;
   readonly #modes: Modes;
 
   constructor(root: number, durability: Durability, options: StoreOptions) {
     this.#root = new Root(root);
     this.#durability = durability;
-    this.#changed = new ChangedDirectories(durability);
+    this.#changed = new Unsynced(durability);
     this.#options = options;
     this.#modes = new Modes(options.umask);
   }
@@ -115,7 +115,7 @@ class Root {
 interface StoreFacts extends StoreOptions {
   readonly root: Root;
   readonly durability: Durability;
-  readonly changed: ChangedDirectories;
+  readonly changed: Unsynced;
   readonly modes: Modes;
 }
 
@@ -221,27 +221,15 @@ class DiskPlace implements Place {
   }
 
   async setAttributes(change: Omit<AttributeChange, 'sizeBytes'>): Promise<void> {
-    const { mode, modifiedSeconds, accessedSeconds } = change;
-    await onHost(async () => {
-      const descriptor = await host.open(at(this.#parent, this.#name), openFlags.anything);
-      try {
-        const { kind, ...now } = attributesOf(fstatSync(descriptor));
-        if (kind === 'other') throw new ScpdError('NOT_A_REGULAR_FILE');
-        if (mode !== undefined) {
-          if (kind === 'link') throw new ScpdError('UNSUPPORTED', 'Linux has no modes of links');
-          await host.chmod(itself(descriptor), this.#store.modes.changed(kind, mode));
-        }
-        if (modifiedSeconds !== undefined || accessedSeconds !== undefined) {
-          const accessed = accessedSeconds ?? now.accessedSeconds;
-          const modified = modifiedSeconds ?? now.modifiedSeconds;
-          // A link is dated by its name, and lutimes follows nothing; all else by what was opened.
-          if (kind === 'link') await host.lutimes(at(this.#parent, this.#name), accessed, modified);
-          else await host.utimes(itself(descriptor), accessed, modified);
-        }
-      } finally {
-        release(descriptor);
-      }
-    });
+    const descriptor = await onHost(() => host.open(at(this.#parent, this.#name), openFlags.anything));
+    try {
+      const now = attributesOf(fstatSync(descriptor));
+      if (now.kind === 'other') throw new ScpdError('NOT_A_REGULAR_FILE');
+      if (now.kind === 'link') await this.#dateLink(now, change);
+      else await this.#store.changed.duringChangeOf(descriptor, () => this.#change(descriptor, now, change));
+    } finally {
+      release(descriptor);
+    }
   }
 
   async readLink(): Promise<string> {
@@ -290,6 +278,22 @@ class DiskPlace implements Place {
     } catch {
       // It may have been moved or removed meanwhile.
     }
+  }
+
+  async #change(descriptor: number, now: StoredAttributes, change: AttributeChange): Promise<void> {
+    const { mode, modifiedSeconds, accessedSeconds } = change;
+    if (mode !== undefined) await host.chmod(itself(descriptor), this.#store.modes.changed(now.kind, mode));
+    if (modifiedSeconds === undefined && accessedSeconds === undefined) return;
+    const accessed = accessedSeconds ?? now.accessedSeconds;
+    await host.utimes(itself(descriptor), accessed, modifiedSeconds ?? now.modifiedSeconds);
+  }
+
+  /** By its name, and lutimes follows nothing. It can't be fsynced: nothing but its name leads to a link. */
+  async #dateLink(now: StoredAttributes, change: AttributeChange): Promise<void> {
+    if (change.mode !== undefined) throw new ScpdError('UNSUPPORTED', 'Linux has no modes of links');
+    const accessed = change.accessedSeconds ?? now.accessedSeconds;
+    const modified = change.modifiedSeconds ?? now.modifiedSeconds;
+    await onHost(() => host.lutimes(at(this.#parent, this.#name), accessed, modified));
   }
 
   /** A regular file opened for reading; anything else is refused without being waited for. */

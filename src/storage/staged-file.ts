@@ -17,7 +17,7 @@ import { errorCode, ScpdError } from '../errors.ts';
 import type { AttributeChange, Attributes } from '../guard/files.ts';
 import type { Published, Replacement, StagedFile, StageOptions } from '../guard/store.ts';
 import { at, attributesOf, duplicateSync, lookSync, openFlags, release } from './descriptor.ts';
-import type { ChangedDirectories, Durability } from './durability.ts';
+import type { Unsynced, Durability } from './durability.ts';
 import { onHost, onHostSync } from './errno.ts';
 import { host } from './host-calls.ts';
 import type { Modes } from './modes.ts';
@@ -50,7 +50,7 @@ export interface StagingRequest {
   readonly replaces: () => Replacement;
   readonly otherName: StageOptions['otherName'];
   readonly durability: Durability;
-  readonly changed: ChangedDirectories;
+  readonly changed: Unsynced;
   /** Until the file stands under its name, this ends the upload. */
   readonly gone: AbortSignal | undefined;
 }

@@ -10,7 +10,7 @@ import type { KeptVersion, StoredAttributes } from '../guard/store.ts';
 import { childPath, componentsOf, type VirtualPath } from '../guard/virtual-path.ts';
 import { newestFirst, versionDirectory, versionName, versionTimeMs } from '../guard/version-path.ts';
 import { at, itself, lookSync, openDirectorySync, release } from './descriptor.ts';
-import type { ChangedDirectories } from './durability.ts';
+import type { Unsynced } from './durability.ts';
 import { fromErrno, hasErrno, onHostSync } from './errno.ts';
 
 /** A file that is about to lose its name, in its pinned directory. The descriptors are borrowed. */
@@ -35,10 +35,7 @@ export interface TakeOver {
  * Removes a name, moving the file that had it to its versions. Undefined if it was a link or the like: that is gone. Throws
  * ScpdError, and then the name is still there.
  */
-export async function removeKeeping(
-  original: Original,
-  changed: ChangedDirectories,
-): Promise<KeptVersion | undefined> {
+export async function removeKeeping(original: Original, changed: Unsynced): Promise<KeptVersion | undefined> {
   return await withDirectory(original, changed, (directory) => {
     const old = lookAt(original);
     const from = at(original.parent, original.name);
@@ -65,7 +62,7 @@ interface Replaced {
  */
 export async function replaceKeeping(
   original: Original,
-  changed: ChangedDirectories,
+  changed: Unsynced,
   takeOver: TakeOver,
 ): Promise<Replaced> {
   return await withDirectory<Replaced>(original, changed, (directory) => {
@@ -89,7 +86,7 @@ export async function replaceKeeping(
  */
 async function withDirectory<T>(
   original: Original,
-  changed: ChangedDirectories,
+  changed: Unsynced,
   act: (directory: number | undefined) => { readonly done: T } | 'again',
 ): Promise<T> {
   for (let tried = 1; ; tried += 1) {
@@ -151,7 +148,7 @@ function freeName(taken: ReadonlySet<string>): string {
 }
 
 /** The directory of a file's versions, made with all that lead to it. The caller releases it. */
-async function makeDirectories({ root, path }: Original, changed: ChangedDirectories): Promise<number> {
+async function makeDirectories({ root, path }: Original, changed: Unsynced): Promise<number> {
   let directory = onHostSync(() => openDirectorySync(root, '.'));
   for (const name of componentsOf(versionDirectory(path))) {
     const above = directory;
@@ -168,7 +165,7 @@ async function makeDirectories({ root, path }: Original, changed: ChangedDirecto
   return directory;
 }
 
-async function enterOrMake(above: number, name: string, changed: ChangedDirectories): Promise<number> {
+async function enterOrMake(above: number, name: string, changed: Unsynced): Promise<number> {
   try {
     return openDirectorySync(above, name);
   } catch (error) {
