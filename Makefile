@@ -28,6 +28,9 @@ matrix_node24 := 24.21.0
 print_reference = \
   Promise.all([import("./dist/config/reference.js"), import("./dist/config/schema.js")]).then( \
     ([reference, schema]) => process.stdout.write(reference.renderReference(schema.configSchema)))
+print_record_schema = \
+  import("./dist/audit/record-schema.js").then( \
+    ({ recordSchema }) => process.stdout.write(JSON.stringify(recordSchema, null, 2) + "\n"))
 refuse_old_node = \
   var version = process.versions.node.split("."); \
   if (version[0] < 20 || (version[0] == 20 && version[1] < 19)) { \
@@ -109,9 +112,11 @@ format: $(installed) ## format all files
 	$(bin)/prettier --write --log-level warn .
 
 .PHONY: docs
-docs: build ## write config/README.md from config/schema.json, and docs/rules.md from a test
+docs: build ## write config/README.md, docs/audit-record.json and docs/rules.md from what they document
 	@node -e '$(print_reference)' > dist/reference.md
 	@mv dist/reference.md config/README.md
+	@node -e '$(print_record_schema)' > docs/audit-record.json
+	@$(bin)/prettier --write --log-level warn docs/audit-record.json
 	@WRITE_DOCS=yes $(bin)/tap --disable-coverage --reporter=silent test/guard/rules-table.test.ts
 
 # The same dist/ and the same tests under other versions of Node, which npm brings to .matrix/. ssh2's native add-on is

@@ -206,7 +206,7 @@ async function closeStored(catalog: Catalog | undefined, journal: FileJournal): 
 }
 
 async function openJournal(config: Config, log: Logger): Promise<FileJournal> {
-  const { dir: directory, onFailure, fileBytesMax, fileMsMax } = config.audit;
+  const { dir: directory, onFailure, fileBytesMax, fileMsMax, keep } = config.audit;
   try {
     return await openFileJournal({
       directory,
@@ -214,6 +214,7 @@ async function openJournal(config: Config, log: Logger): Promise<FileJournal> {
       onFailure,
       fileBytesMax,
       fileMsMax,
+      keep,
       processes: { own: ownProcess, isAlive: isProcessAlive },
       log,
       bytesOf: orphansOf(config, log),

@@ -27,6 +27,41 @@ const commands: CommandTable = [
     load: () => import('./cli/verify.ts'),
   },
   {
+    name: 'audit verify',
+    summary: 'check that the journal is what was written',
+    load: () => import('./cli/audit-verify.ts'),
+  },
+  {
+    name: 'audit head',
+    summary: "print the journal's end, to be kept elsewhere",
+    load: () => import('./cli/audit-head.ts'),
+  },
+  {
+    name: 'audit search',
+    summary: 'find records of the journal',
+    load: () => import('./cli/audit-search.ts'),
+  },
+  {
+    name: 'audit tail',
+    summary: 'print the newest records, and those that come',
+    load: () => import('./cli/audit-tail.ts'),
+  },
+  {
+    name: 'audit show',
+    summary: 'tell the whole story of a transfer or session',
+    load: () => import('./cli/audit-show.ts'),
+  },
+  {
+    name: 'audit report',
+    summary: 'sum up what each user did',
+    load: () => import('./cli/audit-report.ts'),
+  },
+  {
+    name: 'audit export',
+    summary: 'print records as CSV',
+    load: () => import('./cli/audit-export.ts'),
+  },
+  {
     name: 'explain',
     summary: 'say whether a user may do something, and by which rule',
     load: () => import('./cli/explain.ts'),

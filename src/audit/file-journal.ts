@@ -6,6 +6,7 @@ import { mkdir } from 'node:fs/promises';
 import { auditCheckpointMs, auditCheckpointRecords, auditQueueRecordsMax, auditTickMs } from '../limits.ts';
 import { chain, type Additions, type Head } from './chain.ts';
 import { checkpointText } from './checkpoint.ts';
+import { compressClosed, removeOld, type Keeping } from './housekeeping.ts';
 import { openJournalKey, type JournalKey } from './journal-key.ts';
 import { lockJournal, type Processes } from './journal-lock.ts';
 import { JournalWriter } from './journal-writer.ts';
@@ -31,14 +32,14 @@ export interface JournalOptions {
   /** A file that is larger or older is closed, and the next one begun. */
   readonly fileBytesMax: number;
   readonly fileMsMax: number;
+  /** How much of the closed files is kept. */
+  readonly keep: Keeping;
   readonly processes: Processes;
   readonly log: JournalLog;
   /** How much had come of a transfer that a crash has cut off, where that is known. */
   readonly bytesOf?: (transfer: string) => number | undefined;
   /** Told of lines that are on disk, in order; must not throw. */
   readonly onWritten?: (lines: readonly string[]) => void;
-  /** Told when a file was closed. */
-  readonly onClosed?: () => void;
 }
 
 /** The process that writes the journal itself, as opposed to those that send it records. */
@@ -99,6 +100,9 @@ export class FileJournal implements SharedJournal {
   #sinceCheckpoint = 0;
   #checkpointMs = performance.now();
   #lostRecords = 0;
+  /** What is done with closed files, one after the other. */
+  #tending: Promise<void> = Promise.resolve();
+  #isClosing = false;
 
   constructor({ key, recovered, unlock }: Opened, options: JournalOptions) {
     this.#options = options;
@@ -115,7 +119,7 @@ export class FileJournal implements SharedJournal {
       onFailure: (error) => this.#failed(error),
       onRecovery: () => this.#recovered(),
       onWritten: (lines) => options.onWritten?.(lines),
-      onClosed: () => options.onClosed?.(),
+      onClosed: () => this.#tend(),
     });
     this.#note('opened', {
       publicKey: key.pem,
@@ -124,6 +128,7 @@ export class FileJournal implements SharedJournal {
     this.abandon();
     this.#ticker = setInterval(() => this.#tick(), auditTickMs);
     this.#ticker.unref();
+    this.#tend();
   }
 
   /** The end of the chain, whether or not it is on disk yet. */
@@ -172,14 +177,11 @@ export class FileJournal implements SharedJournal {
     }
   }
 
-  /** Writes down what the journal says of itself. */
-  note(what: string, facts: Partial<JournalFacts>): void {
-    this.#note(what, facts);
-  }
-
   /** Writes what waits, with a last checkpoint, and closes the file; if it can't be written, throws what `settled` does. */
   async close(): Promise<void> {
     clearInterval(this.#ticker);
+    this.#isClosing = true;
+    await this.#tending;
     this.#note('closed');
     this.#checkpoint();
     try {
@@ -235,6 +237,41 @@ export class FileJournal implements SharedJournal {
     // A file in which nothing happened but its beginning is no older for it.
     if (this.#isFileFull && this.#head.seq > this.#fileFirstSeq) this.#rotate();
     this.#writer.sync();
+  }
+
+  #tend(): void {
+    this.#tending = this.#tending.then(async () => {
+      if (this.#isClosing) return; // the next start does it
+      try {
+        await this.#tendFiles();
+      } catch (error) {
+        const { directory, log } = this.#options;
+        log.warn(
+          { err: error, directory },
+          'closed files of the audit journal could not be tended; it is tried again',
+        );
+      }
+    });
+  }
+
+  async #tendFiles(): Promise<void> {
+    const { directory, keep, log } = this.#options;
+    await compressClosed(directory);
+    await removeOld({
+      directory,
+      keep,
+      key: this.#key,
+      openSince: this.#entries.since,
+      announce: async (removed) => {
+        this.#note('removed', { removed });
+        await this.#writer.settled(this.#head.seq);
+      },
+      keptBack: (name) =>
+        log.warn(
+          { directory, name },
+          'a file of the audit journal stays, because its last checkpoint is missing',
+        ),
+    });
   }
 
   #failed(error: unknown): void {

@@ -5,7 +5,7 @@
 import { constants } from 'node:fs';
 import { open, rename, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
-import { genesis, readLink, type Head } from './chain.ts';
+import { genesis, readLink, type Head, type Link } from './chain.ts';
 import { journalFileName, journalFiles, linesOf, syncDirectory, type JournalFile } from './journal-files.ts';
 import { OpenEntries } from './open-entries.ts';
 import type { WrittenRecord } from './record.ts';
@@ -92,6 +92,20 @@ async function scan(file: JournalFile): Promise<Scanned> {
 async function headOf(closed: readonly JournalFile[]): Promise<Head | undefined> {
   const newest = closed.at(-1);
   return newest === undefined ? undefined : (await scan(newest)).last;
+}
+
+/** The last whole record of a journal. */
+export async function lastRecord(files: readonly JournalFile[]): Promise<Link | undefined> {
+  for (const file of files.toReversed()) {
+    let last: Link | undefined;
+    for await (const { lines, isWhole } of linesOf(file)) {
+      // Only the last one counts, and hashing each takes time.
+      const line = isWhole ? lines.at(-1) : undefined;
+      if (line !== undefined) last = readLink(line) ?? last;
+    }
+    if (last !== undefined) return last;
+  }
+  return undefined;
 }
 
 /** Tells `entries` of every record from the oldest one that is still open. */

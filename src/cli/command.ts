@@ -16,6 +16,8 @@ export interface CommandOption {
 export interface CommandFlag {
   readonly value?: undefined;
   readonly summary: string;
+  /** A letter that does for it, as in `-f`. */
+  readonly short?: string;
 }
 
 export type CommandOptions = Readonly<Record<string, CommandOption | CommandFlag>>;

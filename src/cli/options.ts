@@ -28,7 +28,9 @@ export function readOptions(
     args: [...words],
     options: {
       help: { type: 'boolean', short: 'h' },
-      ...Object.fromEntries(known.map((name) => [name, { type: typeOf(options[name]) }])),
+      ...Object.fromEntries(
+        known.map((name) => [name, { type: typeOf(options[name]), ...shortOf(options[name]) }]),
+      ),
     },
     strict: false,
     tokens: true,
@@ -56,6 +58,10 @@ export function readOptions(
 
 function typeOf(option: CommandOptions[string] | undefined): 'boolean' | 'string' {
   return option?.value === undefined ? 'boolean' : 'string';
+}
+
+function shortOf(option: CommandOptions[string] | undefined): { readonly short?: string } {
+  return option?.value === undefined && option?.short !== undefined ? { short: option.short } : {};
 }
 
 function defaultOf(option: CommandOptions[string] | undefined): string {

@@ -5,6 +5,18 @@ export function printLine(line: string): void {
   process.stdout.write(`${line}\n`);
 }
 
+/** The same for very many lines: waits where the reader is slower than we are. */
+export async function printSlowly(line: string): Promise<void> {
+  if (process.stdout.write(`${line}\n`) || process.stdout.destroyed) return;
+  await new Promise<void>((resolve) => {
+    const go = (): void => {
+      process.stdout.off('drain', go).off('close', go).off('error', go);
+      resolve();
+    };
+    process.stdout.on('drain', go).on('close', go).on('error', go);
+  });
+}
+
 /** Writes a line to standard error. */
 export function printProblem(line: string): void {
   process.stderr.write(`${line}\n`);

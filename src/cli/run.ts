@@ -14,7 +14,7 @@ const exitCodesHelp = `Exit codes:
 /** Runs one command line. Never rejects. @param words without the program's name */
 export async function run(words: readonly string[], commands: CommandTable): Promise<ExitCode> {
   tolerateClosedOutput();
-  const [first, ...rest] = words;
+  const { first, rest } = splitWords(words, commands);
   try {
     if (first === '--help' || first === '-h') {
       printLine(globalHelp(commands));
@@ -38,6 +38,17 @@ export async function run(words: readonly string[], commands: CommandTable): Pro
     printProblem(`scpd: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
     return 1;
   }
+}
+
+/** The name of the command, which may have two words such as "audit verify", and what follows it. */
+function splitWords(
+  words: readonly string[],
+  commands: CommandTable,
+): { readonly first: string | undefined; readonly rest: readonly string[] } {
+  const [first, second, ...more] = words;
+  const isGroup = commands.some(({ name }) => name.startsWith(`${first} `));
+  if (!isGroup || second === undefined || second.startsWith('-')) return { first, rest: words.slice(1) };
+  return { first: `${first} ${second}`, rest: more };
 }
 
 /** The version of this program, such as `0.1.0`. */
@@ -81,7 +92,7 @@ async function runCommand(entry: CommandEntry, words: readonly string[]): Promis
 }
 
 function globalHelp(commands: CommandTable): string {
-  const rows = commands.map(({ name, summary }) => `  ${name.padEnd(10)}${summary}`).join('\n');
+  const rows = commands.map(({ name, summary }) => `  ${name.padEnd(16)}${summary}`).join('\n');
   return `scpd ${version()}: a server that receives files from standard scp and sftp clients
 
 Usage: scpd COMMAND [OPTIONS]

@@ -54,6 +54,8 @@ export interface ConfiguredAudit {
   /** A file of the journal that is larger or older is closed, and the next one begun. */
   readonly fileBytesMax: number;
   readonly fileMsMax: number;
+  /** How much of the closed files is kept, compressed. What is absent is no limit. */
+  readonly keep: { readonly bytesMax?: number; readonly msMax?: number };
 }
 
 export interface ConfiguredUser {

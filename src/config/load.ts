@@ -39,6 +39,7 @@ interface ValidValue {
     readonly dir: string;
     readonly onFailure: ConfiguredAudit['onFailure'];
     readonly rotate: { readonly size: string | number; readonly days: number };
+    readonly keep: { readonly size?: string | number; readonly days?: number };
   };
   readonly catalog: { readonly url: string };
   readonly freeSpaceMin?: string | number;
@@ -267,12 +268,20 @@ function buildConfig(document: ConfigDocument, path: string, hostKeys: readonly 
   };
 }
 
-function buildAudit({ dir, onFailure, rotate }: ValidValue['audit'], directory: string): ConfiguredAudit {
+function buildAudit(
+  { dir, onFailure, rotate, keep }: ValidValue['audit'],
+  directory: string,
+): ConfiguredAudit {
+  const keepBytesMax = keep.size === undefined ? undefined : parseSizeBytes(keep.size);
   return {
     dir: resolve(directory, dir),
     onFailure,
     fileBytesMax: Math.max(parseSizeBytes(rotate.size) ?? 0, auditFileBytesMin),
     fileMsMax: rotate.days * dayMs,
+    keep: {
+      ...(keepBytesMax === undefined ? {} : { bytesMax: keepBytesMax }),
+      ...(keep.days === undefined ? {} : { msMax: keep.days * dayMs }),
+    },
   };
 }
 

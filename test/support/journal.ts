@@ -21,6 +21,7 @@ export function testJournalOptions(options: TestJournalOptions): JournalOptions 
     onFailure: 'refuse',
     fileBytesMax: 2 ** 26,
     fileMsMax: 2 ** 40,
+    keep: {},
     processes: { own: 'test', isAlive: () => false },
     log: { info: say, warn: say, error: say },
     ...options,
