@@ -11,6 +11,7 @@ import { Access } from './guard/access.ts';
 import { shownVersionPath, originalOf, versionsArea } from './guard/version-path.ts';
 import { Versions } from './guard/versions.ts';
 import type { VirtualPath } from './guard/virtual-path.ts';
+import type { Store } from './guard/store.ts';
 import { versionSweepMs } from './limits.ts';
 import { openDiskStore } from './storage/disk-store.ts';
 import type { User } from './users/user.ts';
@@ -65,9 +66,10 @@ async function sweepRoot(
   { config, stored, sweep }: { readonly config: Config; readonly stored: Stored; readonly sweep: Sweep },
 ): Promise<void> {
   const { log, isStopped } = sweep;
-  const store = openDiskStore(root.hostPath, config.durability);
   const rules = new Access(user, undefined, others);
+  let store: Store | undefined;
   try {
+    store = openDiskStore(root.hostPath, config.durability);
     const quota = await quotaKeeper(stored.catalog, { user, root, freeBytesMin: 0, log });
     const versions = new Versions({ rules, store, quota, journal: serverJournal(stored) });
     let last: VirtualPath | undefined;
@@ -85,7 +87,7 @@ async function sweepRoot(
     log.warn({ err: error, root: root.hostPath }, 'old versions could not be looked through');
   } finally {
     rules.close();
-    store.close();
+    store?.close();
   }
 }
 

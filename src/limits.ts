@@ -10,6 +10,7 @@ const mib = 1024 * kib;
 export const nameBytesMax = 255; // NAME_MAX of every file system we know
 export const pathBytesMax = 4096; // PATH_MAX: what clients can express; our own walk has no such limit
 export const pathDepthMax = 256; // one descriptor is held per level while walking
+export const reservedDepthMax = 4; // levels above that: a version of the deepest file has its path below .scpd/versions
 export const linksFollowedMax = 40; // MAXSYMLINKS of Linux
 
 /** Exec requests. */

@@ -144,19 +144,17 @@ class CatalogClaim implements Claim {
       const place = content?.name === undefined ? spot : sibling(spot, content.name);
       await this.#keep(writer, place, content?.kept);
       const found = look(place.path);
-      if (found === undefined) return;
-      if (content !== undefined && content.inode !== found.inode) {
+      if (content !== undefined && content.inode !== found?.inode) {
         await noteContentOfVersion(writer, place, content);
         return;
       }
+      if (found === undefined) return;
       const known = content === undefined ? await findEntry(writer, place) : undefined;
       if (known !== undefined && isCurrent(knownEntry(known), found)) return; // another's, who knows more of it
       await putEntry(writer, place, {
         ...columnsOf(found),
         user: this.#facts.user,
-        sha256: content?.sha256 ?? null,
-        verdict: content?.verdict ?? null,
-        upload_id: content === undefined ? null : this.id,
+        ...contentColumns(content, this.id),
         stored_at: await this.#storedAt(writer),
       });
     });
@@ -221,6 +219,7 @@ class CatalogClaim implements Claim {
   /** What stood at a path is a version now: it is what it was, under another name. */
   async #keep(writer: Writer, spot: Spot, kept: KeptVersion | undefined): Promise<void> {
     if (kept === undefined) return;
+    if (kept.earlier !== undefined) await removeEntries(writer, { rootId: spot.rootId, path: kept.earlier });
     const old = await findEntry(writer, spot);
     const isKnown = old !== undefined && isCurrent(knownEntry(old), kept.attributes);
     await putEntry(
@@ -302,7 +301,15 @@ function sibling({ rootId, path }: Spot, name: string): Spot {
   return { rootId, path: childPath(parentPath(path), name) };
 }
 
-/** Another one has the name already, and has made a version of what this one stored: its hash is known only here. */
+function contentColumns(
+  content: Content | undefined,
+  claimId: string,
+): Pick<EntryRow, 'sha256' | 'verdict' | 'upload_id'> {
+  if (content === undefined) return { sha256: null, verdict: null, upload_id: null };
+  return { sha256: content.sha256, verdict: content.verdict, upload_id: claimId };
+}
+
+/** Another one has the name already, or has removed it, and has made a version of what this one stored: its hash is known only here. */
 async function noteContentOfVersion(writer: Writer, { rootId, path }: Spot, content: Content): Promise<void> {
   const { inode, sha256, verdict } = content;
   await setVersionContent(writer, { rootId, path: versionDirectory(path) }, { inode, sha256, verdict });

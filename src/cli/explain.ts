@@ -3,7 +3,15 @@ import type { Config } from '../config/config.ts';
 import { didYouMean } from '../config/suggest.ts';
 import { ScpdError } from '../errors.ts';
 import { verbs } from '../guard/presets.ts';
-import { decide, rulesOf, type CompiledRule, type Decision, type Reason } from '../guard/rules.ts';
+import {
+  decide,
+  hasVersions,
+  rulesOf,
+  type CompiledRule,
+  type Decision,
+  type Reason,
+} from '../guard/rules.ts';
+import { isVersionPath, originalOf } from '../guard/version-path.ts';
 import { virtualPath, type VirtualPath } from '../guard/virtual-path.ts';
 import { printable } from '../name-bytes.ts';
 import { Admission } from '../users/admission.ts';
@@ -74,17 +82,19 @@ function explain(user: User, { verb, path, address }: Question): Answer {
   const ruled = decide(rules, { verb, path, isOwn: false });
   const refusesLink = verb === 'symlink' && user.symlinks === 'refuse' && ruled.allowed;
   const decision: Answer['decision'] = refusesLink ? { allowed: false, reason: 'symlinks' } : ruled;
-  const deciding = rules.findIndex((rule) => rule.path.matches(path));
-  const asked = deciding === -1 ? rules : rules.slice(0, deciding + 1);
+  // About an old version decides the rule of the file.
+  const asked = isVersionPath(path) && hasVersions(rules) ? originalOf(path) : path;
+  const deciding = rules.findIndex((rule) => rule.path.matches(asked));
+  const chain = deciding === -1 ? rules : rules.slice(0, deciding + 1);
   const login = refusalOf(user, address);
   return {
     allowed: decision.allowed && login === undefined,
     login,
     decision,
     chain:
-      decision.reason === 'reserved'
+      decision.reason === 'reserved' || decision.reason === 'version'
         ? []
-        : asked.map((rule, index) => ({ rule, matched: index === deciding })),
+        : chain.map((rule, index) => ({ rule, matched: index === deciding })),
   };
 }
 

@@ -7,7 +7,7 @@ import { ScpdError, errorCode, type ErrorCode, type RuleRefusal } from '../error
 import type { OnConflict, Verb, VersionPolicy } from '../users/rule.ts';
 import type { User } from '../users/user.ts';
 import { Ownership, type Named, type OwnPaths } from './ownership.ts';
-import { decide, hasVersions, mayMoveTree, ruleFor, rulesOf, type CompiledRule } from './rules.ts';
+import { decide, hasVersions, keepsTree, mayMoveTree, ruleFor, rulesOf, type CompiledRule } from './rules.ts';
 import { isVersionPath, originalOf, storedVersionPath } from './version-path.ts';
 import { componentsOf, reservedName, type VirtualPath } from './virtual-path.ts';
 
@@ -82,7 +82,8 @@ export class Access {
 
   /** Throws PERMISSION_DENIED if a directory can't be moved with all that may be in it. */
   checkTree(from: VirtualPath, to: VirtualPath): void {
-    if (!mayMoveTree(this.#rules, from, to))
+    const isKept = this.#allRules.every((rules) => keepsTree(rules, from, to));
+    if (!isKept || !mayMoveTree(this.#rules, from, to))
       throw new ScpdError('PERMISSION_DENIED', `rename ${from} with all that is in it`, {
         rule: { reason: 'tree' },
       });

@@ -143,13 +143,41 @@ export function mayMoveTree(rules: readonly CompiledRule[], from: VirtualPath, t
     const byOwnership = only?.blind === true && only.own.has('rename');
     return only?.all.has('rename') === true || byOwnership;
   }
-  const retained = ({ retainMs = 0 }: CompiledRule): number => retainMs;
   return (
     source.every((rule) => rule.all.has('rename')) &&
-    // Nothing gets away from its retention by being moved.
-    Math.max(...source.map(retained)) <= Math.min(...target.map(retained)) &&
     target.every((rule) => rule.all.has('create') && rule.all.has('mkdir') && !isSelective(rule))
   );
+}
+
+/** What becomes of old files; undefined: nothing stays. */
+export interface Keeping {
+  readonly versions?: VersionPolicy | undefined;
+  readonly retainMs?: number | undefined;
+}
+
+/** Whether files stay for at least as long `there` as `here`. */
+export function keepsAtLeast(there: Keeping, here: Keeping): boolean {
+  const atLeast = (one = 0, other = 0): boolean => one >= other;
+  return (
+    atLeast(there.retainMs, here.retainMs) &&
+    atLeast(there.versions?.versionsMax, here.versions?.versionsMax) &&
+    atLeast(there.versions?.ageMsMax, here.versions?.ageMsMax)
+  );
+}
+
+/**
+ * Whether nothing that might be in a directory gets away from what keeps it when that is moved: decided as by
+ * `mayMoveTree`, but by the rules of anybody who shares the root.
+ */
+export function keepsTree(rules: readonly CompiledRule[], from: VirtualPath, to: VirtualPath): boolean {
+  const below = (directory: VirtualPath): readonly (CompiledRule | undefined)[] =>
+    rulesBelow(rules, directory) ?? [
+      ...rules.filter((rule) => rule.path.mayMatchBelow(directory)),
+      undefined, // and there may be something without a rule
+    ];
+  const [source, target] = [below(from), below(to)];
+  if (source.length === 1 && target.length === 1 && source[0] === target[0]) return true;
+  return source.every((here) => target.every((there) => keepsAtLeast(there ?? {}, here ?? {})));
 }
 
 /** The rules that may decide about something below a directory; undefined if there may be something without a rule. */
@@ -169,7 +197,12 @@ function isSelective({ facts }: CompiledRule): boolean {
 /** Whoever may look at a file may look at its versions. What anybody made lately is no matter there. */
 function decideOnVersion(rules: readonly CompiledRule[], verb: Verb, path: VirtualPath): Decision {
   if (!lookingVerbs.has(verb)) return { allowed: false, reason: 'version' };
-  return decide(rules, { verb, path: originalOf(path), isOwn: false });
+  const original = originalOf(path);
+  // That there is a directory tells that there are versions, which is nothing for the blind.
+  if (original === '/' && verb === 'stat' && rules.some(({ blind }) => blind))
+    return decide(rules, { verb: 'list', path: original, isOwn: false });
+  const decision = decide(rules, { verb, path: original, isOwn: false });
+  return decision.reason === 'rule-directory' ? { ...decision, allowed: false, reason: 'not-own' } : decision;
 }
 
 /** The root can't be removed, renamed or replaced; that it exists is no secret. */

@@ -79,6 +79,8 @@ export interface StoredFile {
 export interface KeptVersion {
   /** Where it is stored (`version-path.ts`). */
   readonly path: VirtualPath;
+  /** Where a crash had left it as a version before it was one: nothing is there any more. */
+  readonly earlier?: VirtualPath;
   readonly attributes: StoredAttributes;
 }
 

@@ -4,18 +4,14 @@
  * as `/.versions/photos/a.jpg/20261125T101112.131Z`, and can only look. As with the snapshot directories of file servers,
  * `.versions` can be named but is in no listing: else every recursive copy would bring all versions along.
  */
-import {
-  baseName,
-  componentsOf,
-  fromComponents,
-  parentPath,
-  reservedName,
-  type VirtualPath,
-} from './virtual-path.ts';
+import { nameBytesMax } from '../limits.ts';
+import { componentsOf, fromComponents, reservedName, type VirtualPath } from './virtual-path.ts';
 
 /** What clients call the area; where versions are kept, nothing else can have this name at the top of a root. */
 export const versionsName = '.versions';
 
+/** A version's name, and such a name with dots behind it. */
+const looksLikeVersion = /^\d{8}T\d{6}\.\d{3}Z(?:-\d{1,9})?\.*$/u;
 const areaComponents = [reservedName, 'versions'];
 export const versionsArea = fromComponents(areaComponents);
 
@@ -24,9 +20,15 @@ export function isVersionPath(path: VirtualPath): boolean {
   return componentsOf(path)[0] === versionsName;
 }
 
-/** Where the versions of a file are. */
+/**
+ * Where the versions of a file are. Names of files or directories that could be a version's get a dot, so that none of
+ * them is ever in the way of a version, or is taken for one.
+ */
 export function versionDirectory(path: VirtualPath): VirtualPath {
-  return fromComponents([...areaComponents, ...componentsOf(path)]);
+  const names = componentsOf(path).map((name) =>
+    looksLikeVersion.test(name) && name.length < nameBytesMax ? `${name}.` : name,
+  );
+  return fromComponents([...areaComponents, ...names]);
 }
 
 /** `/.versions/a` → `/.scpd/versions/a`. */
@@ -48,19 +50,40 @@ export function isStoredVersion(path: VirtualPath): boolean {
 
 /** The file (or directory) that something in the area is about; the path is one that clients use. */
 export function originalOf(path: VirtualPath): VirtualPath {
-  const original = fromComponents(componentsOf(path).slice(1));
-  return versionTimeMs(baseName(original)) === undefined ? original : parentPath(original);
+  const names = componentsOf(path).slice(1);
+  if (versionTimeMs(names.at(-1) ?? '') !== undefined) names.pop();
+  return fromComponents(
+    names.map((name) => (looksLikeVersion.test(name) && name.endsWith('.') ? name.slice(0, -1) : name)),
+  );
 }
 
-/** The name of a version that is made now. @param tried how many such names were taken already */
-export function versionName(nowMs: number, tried: number): string {
-  const time = new Date(nowMs).toISOString().replaceAll(/[-:]/gu, '');
-  return tried === 0 ? time : `${time}-${tried}`;
+/** The name of the version that is made at a time. @param number of those of the same millisecond that came before */
+export function versionName(timeMs: number, number: number): string {
+  const time = new Date(timeMs).toISOString().replaceAll(/[-:]/gu, '');
+  return number === 0 ? time : `${time}-${number}`;
+}
+
+/** The name of a version that is made now: newer than all that are there, even if the clock was set back. */
+export function nextVersionName(newest: string | undefined, nowMs: number): string {
+  if (newest === undefined) return versionName(nowMs, 0);
+  const [newestMs, number] = orderOf(newest);
+  return nowMs > newestMs ? versionName(nowMs, 0) : versionName(newestMs, number + 1);
+}
+
+/** The newest version among names; those of other things are passed over. */
+export function newestVersion(names: readonly string[]): string | undefined {
+  let newest: { readonly name: string; readonly order: Order } | undefined;
+  for (const name of names) {
+    if (versionTimeMs(name) === undefined) continue;
+    const order = orderOf(name);
+    if (newest === undefined || compare(order, newest.order) > 0) newest = { name, order };
+  }
+  return newest?.name;
 }
 
 /** When the version of this name was made, in milliseconds since 1970; undefined for what is no version's name. */
 export function versionTimeMs(name: string): number | undefined {
-  const match = /^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)\.(\d{3})Z(?:-\d+)?$/u.exec(name);
+  const match = /^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)\.(\d{3})Z(?:-\d{1,9})?$/u.exec(name);
   if (match === null) return undefined;
   const [year = 0, month = 1, day = 1, hour = 0, minute = 0, second = 0, millisecond = 0] = match
     .slice(1)
@@ -70,12 +93,18 @@ export function versionTimeMs(name: string): number | undefined {
 
 /** Newest first, by their names; those of one millisecond by their numbers. */
 export function newestFirst(names: readonly string[]): string[] {
-  const key = (name: string): readonly [number, number] => [
-    versionTimeMs(name) ?? 0,
-    Number(/-(\d+)$/u.exec(name)?.[1] ?? 0),
-  ];
-  return names.toSorted((one, other) => {
-    const [[oneMs, oneNumber], [otherMs, otherNumber]] = [key(one), key(other)];
-    return otherMs - oneMs || otherNumber - oneNumber;
-  });
+  return names
+    .map((name) => ({ name, order: orderOf(name) }))
+    .sort((one, other) => compare(other.order, one.order))
+    .map(({ name }) => name);
+}
+
+type Order = readonly [timeMs: number, number: number];
+
+function orderOf(name: string): Order {
+  return [versionTimeMs(name) ?? 0, Number(/-(\d+)$/u.exec(name)?.[1] ?? 0)];
+}
+
+function compare([oneMs, oneNumber]: Order, [otherMs, otherNumber]: Order): number {
+  return oneMs - otherMs || oneNumber - otherNumber;
 }

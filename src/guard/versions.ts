@@ -4,14 +4,15 @@
  * retained, and never if it is the last copy of the file that is known to be whole (`verified`).
  */
 import { performance } from 'node:perf_hooks';
-import { ScpdError, errorCode } from '../errors.ts';
+import { ScpdError, errorCatalogue, errorCode } from '../errors.ts';
 import type { SessionJournal } from '../audit/session-journal.ts';
 import type { VersionPolicy } from '../users/rule.ts';
 import { isCurrent, type KnownEntry } from './ledger.ts';
 import type { QuotaKeeper } from './quota.ts';
+import { keepsAtLeast, type Keeping } from './rules.ts';
 import type { Store, StoredAttributes } from './store.ts';
 import { newestFirst, shownVersionPath, versionDirectory, versionTimeMs } from './version-path.ts';
-import { childPath, parentPath, type VirtualPath } from './virtual-path.ts';
+import { childPath, parentPath, rootPath, type VirtualPath } from './virtual-path.ts';
 
 /** What the rules say of versions; `Access` does. */
 export interface VersionRules {
@@ -49,16 +50,21 @@ export class Versions {
   }
 
   /** Throws RETAINED for a file that can't be removed yet, and STORAGE_FAILED if that is not known. */
-  async requireRemovable(path: VirtualPath, { kind }: StoredAttributes): Promise<void> {
+  async requireRemovable(path: VirtualPath, attributes: StoredAttributes): Promise<void> {
     const retainMs = this.#rules.retainMs(path);
-    if (retainMs === undefined || kind !== 'file') return;
-    if (isRetained(await this.#quota.entryAt(path), retainMs)) throw new ScpdError('RETAINED', path);
+    if (retainMs === undefined || attributes.kind !== 'file') return;
+    if (isRetained(await this.#quota.entryAt(path), attributes, retainMs))
+      throw new ScpdError('RETAINED', path);
   }
 
-  /** Throws RETAINED for a file that would get away from its retention by being moved. */
+  /** Throws RETAINED or PERMISSION_DENIED for a file that would get away from what keeps it by being moved. */
   async requireMovable(from: VirtualPath, to: VirtualPath, attributes: StoredAttributes): Promise<void> {
-    const [here, there] = [this.#rules.retainMs(from) ?? 0, this.#rules.retainMs(to) ?? 0];
-    if (there < here) await this.requireRemovable(from, attributes);
+    if (attributes.kind !== 'file') return; // of directories see `Access.checkTree`; nothing of a link is kept
+    const [here, there] = [this.#keepingAt(from), this.#keepingAt(to)];
+    if (keepsAtLeast(there, here)) return;
+    if ((there.retainMs ?? 0) < (here.retainMs ?? 0)) await this.requireRemovable(from, attributes);
+    if (!keepsAtLeast({ ...there, retainMs: here.retainMs }, here))
+      throw new ScpdError('PERMISSION_DENIED', `rename ${from} to where old files do not stay`);
   }
 
   /** Drops the versions of a file that are too many or too old. Answers how many are left. Never throws. */
@@ -74,24 +80,29 @@ export class Versions {
       if (surplus.length === 0) return left;
       const lastVerified = await this.#lastVerified(path, names);
       for (const name of surplus) {
-        if (name !== lastVerified && (await this.#drop(path, name))) left -= 1;
+        if (name !== lastVerified && (await this.#tryDrop(path, name))) left -= 1;
       }
       if (left === 0) await this.#removeDirectories(path);
       return left;
     } catch (error) {
-      // What is left over is looked at again the next time.
-      this.#journal.record({
-        operation: 'prune',
-        outcome: 'failed',
-        path: shownVersionPath(versionDirectory(path)),
-        error: errorCode(error),
-      });
+      this.#failed(versionDirectory(path), error);
       return 1;
     }
   }
 
-  /** Newest first. */
+  /** What is left over is looked at again the next time. */
+  #failed(stored: VirtualPath, error: unknown): void {
+    const [path, outcome] = [shownVersionPath(stored), errorCatalogue[errorCode(error)].outcome];
+    this.#journal.record({ operation: 'prune', outcome, path, error: errorCode(error) });
+  }
+
+  #keepingAt(path: VirtualPath): Keeping {
+    return { versions: this.#rules.versions(path), retainMs: this.#rules.retainMs(path) };
+  }
+
+  /** Newest first. A crash may have left the file itself among them: that is not one of them yet. */
   async #namesOf(path: VirtualPath): Promise<readonly string[]> {
+    const current = await this.#currentOf(path);
     const directory = await this.#store.locate(versionDirectory(path), { follow: false });
     try {
       if (directory.attributes?.kind !== 'directory') return [];
@@ -102,7 +113,12 @@ export class Versions {
           const entries = await listing.read(listingEntries);
           if (entries.length === 0) return newestFirst(names);
           for (const { name, attributes } of entries)
-            if (attributes.kind === 'file' && versionTimeMs(name) !== undefined) names.push(name);
+            if (
+              attributes.kind === 'file' &&
+              attributes.inode !== current?.inode &&
+              versionTimeMs(name) !== undefined
+            )
+              names.push(name);
         }
       } finally {
         await listing.close();
@@ -114,30 +130,50 @@ export class Versions {
 
   /** The newest version that is known to be whole, unless the file itself is. */
   async #lastVerified(path: VirtualPath, names: readonly string[]): Promise<string | undefined> {
-    const current = await this.#quota.entryAt(path);
-    const place = await this.#store.locate(path, { follow: false });
-    place.close();
-    const isThere = current !== undefined && place.path === path && place.attributes !== undefined;
-    if (isThere && current.verdict === 'verified' && isCurrent(current, place.attributes)) return undefined;
+    const [known, current] = [await this.#quota.entryAt(path), await this.#currentOf(path)];
+    const isKnown = known !== undefined && current !== undefined && isCurrent(known, current);
+    if (isKnown && known.verdict === 'verified') return undefined;
     for (const name of names) {
       if ((await this.#versionEntry(path, name))?.verdict === 'verified') return name;
     }
     return undefined;
   }
 
+  /** What is at a path by its very name; its directories may be gone. */
+  async #currentOf(path: VirtualPath): Promise<StoredAttributes | undefined> {
+    const root = await this.#store.locate(rootPath, { follow: false });
+    try {
+      return root.lookAt(path);
+    } finally {
+      root.close();
+    }
+  }
+
+  async #tryDrop(path: VirtualPath, name: string): Promise<boolean> {
+    try {
+      return await this.#drop(path, name);
+    } catch (error) {
+      this.#failed(childPath(versionDirectory(path), name), error);
+      return false;
+    }
+  }
+
   /** Whether it is gone. */
   async #drop(path: VirtualPath, name: string): Promise<boolean> {
-    const retainMs = this.#rules.retainMs(path);
-    if (retainMs !== undefined && isRetained(await this.#versionEntry(path, name), retainMs)) return false;
     const stored = childPath(versionDirectory(path), name);
     const place = await this.#store.locate(stored, { follow: false });
     try {
+      const { attributes } = place;
+      const retainMs = this.#rules.retainMs(path);
+      if (attributes === undefined) return true; // another session was quicker
+      if (retainMs !== undefined && isRetained(await this.#quota.entryAt(stored), attributes, retainMs))
+        return false;
       this.#journal.ensureWritable();
       await this.#quota.removing(place, () => place.remove());
       this.#journal.record({ operation: 'prune', outcome: 'done', path: shownVersionPath(stored) });
       return true;
     } catch (error) {
-      if (errorCode(error) === 'NOT_FOUND') return true; // another session was quicker
+      if (errorCode(error) === 'NOT_FOUND') return true;
       throw error;
     } finally {
       place.close();
@@ -165,8 +201,8 @@ export class Versions {
 }
 
 /** What is not known was not stored through scpd, or its record is lost: it is retained until it is known again. */
-function isRetained(entry: KnownEntry | undefined, retainMs: number): boolean {
-  if (entry === undefined) return true;
+function isRetained(entry: KnownEntry | undefined, found: StoredAttributes, retainMs: number): boolean {
+  if (entry === undefined || !isCurrent(entry, found)) return true;
   return Date.parse(entry.storedAt) + retainMs > earliestNowMs();
 }
 

@@ -65,6 +65,18 @@ export function lookSync(parent: number, name: string): StoredAttributes | undef
   return stats === undefined ? undefined : attributesOf(stats);
 }
 
+/** Whether two names are names of one file. Throws host errors. */
+export function isSameFile(
+  one: { readonly parent: number; readonly name: string },
+  other: { readonly parent: number; readonly name: string },
+): boolean {
+  const options = { throwIfNoEntry: false, bigint: true } as const;
+  const there = lstatSync(at(one.parent, one.name), options);
+  const here = lstatSync(at(other.parent, other.name), options);
+  // Numbers of inodes are told apart within one file system only.
+  return there !== undefined && here !== undefined && there.ino === here.ino && there.dev === here.dev;
+}
+
 export function attributesOf(stats: Stats): StoredAttributes {
   return {
     kind: kindOf(stats),

@@ -16,6 +16,7 @@ import { decodeName, encodeName } from '../name-bytes.ts';
 import {
   at,
   attributesOf,
+  isSameFile,
   itself,
   lookSync,
   openDirectorySync,
@@ -33,7 +34,7 @@ import { dropPartial } from './partial-area.ts';
 import { stageFile } from './staged-file.ts';
 import { DiskStoredFile } from './stored-file.ts';
 import { removeKeeping, replaceKeeping, type Original } from './version-area.ts';
-import { lookBeneath, walk, walkIfThere, type Found, type LinkPolicy } from './walk.ts';
+import { isInPlace, lookBeneath, walk, type Found, type LinkPolicy } from './walk.ts';
 
 export interface StoreOptions {
   /** Ends long work: reading, listing, and what has not been published. Its reason is what that rejects with. */
@@ -145,13 +146,7 @@ class DiskPlace implements Place {
   }
 
   isInPlace(): boolean {
-    const found = walkIfThere(this.#store.root.descriptor, this.path);
-    if (found === undefined) return false;
-    try {
-      return found.path === this.path && isSameFile(found.parent, this.#parent);
-    } finally {
-      release(found.parent);
-    }
+    return isInPlace(this.#original());
   }
 
   async list(): Promise<Listing<StoredAttributes>> {
@@ -198,7 +193,10 @@ class DiskPlace implements Place {
 
   async remove({ keepVersion } = { keepVersion: false }): Promise<KeptVersion | undefined> {
     if (keepVersion) return await removeKeeping(this.#original(), this.#store.changed);
-    await this.#store.changed.during([this.#parent], () => host.unlink(at(this.#parent, this.#name)));
+    await this.#store.changed.during([this.#parent], async () => {
+      this.#requireInPlace();
+      await host.unlink(at(this.#parent, this.#name));
+    });
     return undefined;
   }
 
@@ -209,11 +207,13 @@ class DiskPlace implements Place {
     if (!(target instanceof DiskPlace)) throw new TypeError('a place of another store');
     if (target.path !== this.path && isWithin(target.path, this.path)) throw new ScpdError('INVALID_RENAME');
     const [from, to] = [at(this.#parent, this.#name), at(target.#parent, target.#name)];
+    const requireBoth = (): true => this.#requireInPlace() && target.#requireInPlace();
     return await this.#store.changed.during([target.#parent, this.#parent], async () => {
+      requireBoth();
       if (!options.replace) this.#moveWithoutReplacing(from, to, target);
       else if (this.#isOtherNameOf(target)) host.unlinkSync(from);
       else if (options.keepVersion === true && target.path !== this.path) {
-        const takeOver = { isAllowed: () => true, act: () => host.renameSync(from, to) };
+        const takeOver = { isAllowed: requireBoth, act: () => host.renameSync(from, to) };
         return (await replaceKeeping(target.#original(), this.#store.changed, takeOver)).kept;
       } else host.renameSync(from, to);
       return undefined;
@@ -305,11 +305,17 @@ class DiskPlace implements Place {
     throw new ScpdError(kind === 'directory' ? 'IS_A_DIRECTORY' : 'NOT_A_REGULAR_FILE');
   }
 
+  /** For what takes a name away: see `isInPlace`. */
+  #requireInPlace(): true {
+    if (this.isInPlace()) return true;
+    throw new ScpdError('NOT_FOUND', 'its directory was moved');
+  }
+
   /** Two names of one file: rename(2) does nothing then, and says that it did it. mv(1) removes the old name. */
   #isOtherNameOf(target: DiskPlace): boolean {
-    if (this.path === target.path) return false;
-    const [source, there] = [this.look(), target.look()];
-    return source?.kind === 'file' && source.inode === there?.inode;
+    if (this.path === target.path || this.look()?.kind !== 'file') return false;
+    const [parent, name] = [target.#parent, target.#name];
+    return isSameFile({ parent: this.#parent, name: this.#name }, { parent, name });
   }
 
   #moveWithoutReplacing(from: string | Buffer, to: string | Buffer, target: DiskPlace): void {
@@ -321,9 +327,4 @@ class DiskPlace implements Place {
     }
     moveExclusively(from, to);
   }
-}
-
-function isSameFile(one: number, other: number): boolean {
-  const [first, second] = [fstatSync(one), fstatSync(other)];
-  return first.ino === second.ino && first.dev === second.dev;
 }

@@ -27,7 +27,7 @@ import { RunningHash } from './running-hash.ts';
 import { openStagingArea, stagedName as nameOf } from './staging-area.ts';
 import { readFully } from './stored-file.ts';
 import { replaceKeeping, type Original } from './version-area.ts';
-import { lookBeneath } from './walk.ts';
+import { isInPlace, lookBeneath } from './walk.ts';
 
 const copyChunkBytes = 1024 * 1024;
 
@@ -326,6 +326,9 @@ class DiskStagedFile implements StagedFile {
   /** Asked at the last moment. Throws if the client is gone: after the rename it is done, whoever hears of it. */
   #mayReplace(): boolean {
     this.#request.gone?.throwIfAborted();
+    const { root, parent } = this.#opened;
+    // The rules were asked about that path; elsewhere the new file may only be one more.
+    if (!isInPlace({ ...this.#request.final, root, parent })) return false;
     const replacement = this.#request.replaces();
     return replacement === 'anything' || (replacement === 'unchanged' && this.#isUnchanged());
   }

@@ -5,20 +5,18 @@
  */
 import { linkSync, mkdirSync, readdirSync, renameSync, unlinkSync } from 'node:fs';
 import { errorCode, ScpdError } from '../errors.ts';
-import { decodeName } from '../name-bytes.ts';
 import type { KeptVersion, StoredAttributes } from '../guard/store.ts';
-import { childPath, componentsOf, type VirtualPath } from '../guard/virtual-path.ts';
-import { newestFirst, versionDirectory, versionName, versionTimeMs } from '../guard/version-path.ts';
-import { at, itself, lookSync, openDirectorySync, release } from './descriptor.ts';
+import { childPath, componentsOf } from '../guard/virtual-path.ts';
+import { nextVersionName, versionDirectory, newestVersion } from '../guard/version-path.ts';
+import { decodeName } from '../name-bytes.ts';
+import { at, isSameFile, itself, lookSync, openDirectorySync, release } from './descriptor.ts';
 import type { Unsynced } from './durability.ts';
 import { fromErrno, hasErrno, onHostSync } from './errno.ts';
+import { isInPlace, type Pinned } from './walk.ts';
 
 /** A file that is about to lose its name, in its pinned directory. The descriptors are borrowed. */
-export interface Original {
-  readonly root: number;
-  readonly parent: number;
+export interface Original extends Pinned {
   readonly name: string;
-  readonly path: VirtualPath;
 }
 
 /** How often a directory is made again that was removed, because it was empty, before it was used. */
@@ -39,15 +37,19 @@ export async function removeKeeping(original: Original, changed: Unsynced): Prom
   return await withDirectory(original, changed, (directory) => {
     const old = lookAt(original);
     const from = at(original.parent, original.name);
+    if (!isInPlace(original)) throw new ScpdError('NOT_FOUND', 'its directory was moved');
     if (old?.kind !== 'file') {
       unlinkSync(from);
       return { done: undefined };
     }
     if (directory === undefined) return 'again';
-    const version = versionFor(directory, old);
-    if (version.isKept) unlinkSync(from);
-    else renameSync(from, at(directory, version.name));
-    return { done: keptAs(original, version.name, old) };
+    const version = versionFor(directory, original);
+    if (version.earlier === undefined) renameSync(from, at(directory, version.name));
+    else {
+      renameSync(at(directory, version.earlier), at(directory, version.name));
+      unlinkSync(from);
+    }
+    return { done: keptAs(original, version, old) };
   });
 }
 
@@ -73,10 +75,17 @@ export async function replaceKeeping(
       return { done: { taken: true } };
     }
     if (directory === undefined) return 'again';
-    const version = versionFor(directory, old);
-    if (!version.isKept) link(at(original.parent, original.name), at(directory, version.name));
-    takeOver.act();
-    return { done: { taken: true, kept: keptAs(original, version.name, old) } };
+    const version = versionFor(directory, original);
+    const asVersion = at(directory, version.name);
+    if (version.earlier === undefined) link(at(original.parent, original.name), asVersion);
+    else renameSync(at(directory, version.earlier), asVersion);
+    try {
+      takeOver.act();
+    } catch (error) {
+      unlinkSync(asVersion); // it still has its own name
+      throw error;
+    }
+    return { done: { taken: true, kept: keptAs(original, version, old) } };
   });
 }
 
@@ -106,24 +115,32 @@ async function withDirectory<T>(
   }
 }
 
-/** A name for a file among its versions: one that it has already if a crash came between its two names. */
-function versionFor(
-  directory: number,
-  old: StoredAttributes,
-): { readonly name: string; readonly isKept: boolean } {
-  const versions = newestFirst(
-    readdirSync(itself(directory), { encoding: 'buffer' })
-      .map((bytes) => decodeName(bytes))
-      .filter((name) => versionTimeMs(name) !== undefined),
-  );
-  const [newest] = versions;
-  if (newest !== undefined && lookSync(directory, newest)?.inode === old.inode)
-    return { name: newest, isKept: true };
-  return { name: freeName(new Set(versions)), isKept: false };
+interface VersionNames {
+  readonly name: string;
+  /** One that it has already, if a crash came between its two names: it was not yet old then. */
+  readonly earlier?: string;
 }
 
-function keptAs({ path }: Original, name: string, attributes: StoredAttributes): KeptVersion {
-  return { path: childPath(versionDirectory(path), name), attributes };
+/** A name for a file among its versions. */
+function versionFor(directory: number, { parent, name }: Original): VersionNames {
+  const names = readdirSync(itself(directory), { encoding: 'buffer' }).map((bytes) => decodeName(bytes));
+  const newest = newestVersion(names);
+  const next = nextVersionName(newest, Date.now());
+  const isEarlier = newest !== undefined && isSameFile({ parent: directory, name: newest }, { parent, name });
+  return { name: next, ...(isEarlier ? { earlier: newest } : {}) };
+}
+
+function keptAs(
+  { path }: Original,
+  { name, earlier }: VersionNames,
+  attributes: StoredAttributes,
+): KeptVersion {
+  const directory = versionDirectory(path);
+  return {
+    path: childPath(directory, name),
+    ...(earlier === undefined ? {} : { earlier: childPath(directory, earlier) }),
+    attributes,
+  };
 }
 
 function link(from: string | Buffer, to: string | Buffer): void {
@@ -137,14 +154,6 @@ function link(from: string | Buffer, to: string | Buffer): void {
 
 function lookAt({ parent, name }: Original): ReturnType<typeof lookSync> {
   return onHostSync(() => lookSync(parent, name));
-}
-
-function freeName(taken: ReadonlySet<string>): string {
-  const nowMs = Date.now();
-  for (let tried = 0; ; tried += 1) {
-    const name = versionName(nowMs, tried);
-    if (!taken.has(name)) return name;
-  }
 }
 
 /** The directory of a file's versions, made with all that lead to it. The caller releases it. */

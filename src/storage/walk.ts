@@ -6,12 +6,12 @@
  *
  * The steps are synchronous: each costs some 5 µs on a local disk, a tenth of a round trip through the thread pool.
  */
-import { lstatSync, type Stats } from 'node:fs';
+import { fstatSync, lstatSync, type Stats } from 'node:fs';
 import { ScpdError, errorCode, type ErrorCode } from '../errors.ts';
-import { linksFollowedMax, pathDepthMax } from '../limits.ts';
+import { linksFollowedMax, pathDepthMax, reservedDepthMax } from '../limits.ts';
 import { decodeName } from '../name-bytes.ts';
 import type { StoredAttributes } from '../guard/store.ts';
-import { componentsOf, fromComponents, type VirtualPath } from '../guard/virtual-path.ts';
+import { componentsOf, fromComponents, reservedName, type VirtualPath } from '../guard/virtual-path.ts';
 import { at, attributesOf, duplicateSync, openDirectorySync, readLinkSync, release } from './descriptor.ts';
 import { hasErrno, onHostSync } from './errno.ts';
 
@@ -40,6 +40,13 @@ export interface WalkOptions {
   readonly links?: LinkPolicy | undefined;
 }
 
+/** A path, and the directory that was found to hold it. */
+export interface Pinned {
+  readonly root: number;
+  readonly path: VirtualPath;
+  readonly parent: number;
+}
+
 /** Throws ScpdError (LINK_REFUSED for a link that may not be followed); leaves no descriptor open then. */
 export function walk(root: number, path: VirtualPath, options: WalkOptions): Found {
   const walker = new Walker(root, path, options.links ?? 'beneath');
@@ -50,8 +57,23 @@ export function walk(root: number, path: VirtualPath, options: WalkOptions): Fou
   }
 }
 
-/** The same, following no link at the end; undefined if the directories on the way are not there. */
-export function walkIfThere(root: number, path: VirtualPath): Found | undefined {
+/**
+ * Whether the directory that was pinned for a path is still where the path says. A directory may be moved to where other
+ * rules hold while a change in it is under way: what is there then is not what the rules were asked about.
+ */
+export function isInPlace({ root, path, parent }: Pinned): boolean {
+  const found = walkIfThere(root, path);
+  if (found === undefined) return false;
+  try {
+    const [there, pinned] = [fstatSync(found.parent), fstatSync(parent)];
+    return found.path === path && there.ino === pinned.ino && there.dev === pinned.dev;
+  } finally {
+    release(found.parent);
+  }
+}
+
+/** As `walk`, following no link at the end; undefined if the directories on the way are not there. */
+function walkIfThere(root: number, path: VirtualPath): Found | undefined {
   try {
     return walk(root, path, { follow: false });
   } catch (error) {
@@ -73,6 +95,7 @@ const goneCodes: ReadonlySet<ErrorCode> = new Set(['NOT_FOUND', 'NOT_A_DIRECTORY
 
 class Walker {
   readonly #root: number;
+  readonly #depthMax: number;
   /** Components still to be walked, next one last. */
   readonly #todo: string[];
   /** Directories we stand in, below the root. */
@@ -85,6 +108,7 @@ class Walker {
     this.#root = root;
     this.#links = links;
     this.#todo = componentsOf(path).toReversed();
+    this.#depthMax = pathDepthMax + (this.#todo.at(-1) === reservedName ? reservedDepthMax : 0);
   }
 
   run(follow: boolean): Found {
@@ -111,7 +135,7 @@ class Walker {
   }
 
   #enter(name: string): void {
-    if (this.#steps.length >= pathDepthMax) throw new ScpdError('NAME_TOO_LONG', 'too many directories');
+    if (this.#steps.length >= this.#depthMax) throw new ScpdError('NAME_TOO_LONG', 'too many directories');
     try {
       this.#steps.push({ descriptor: openDirectorySync(this.#here, name), name });
     } catch (error) {

@@ -29,6 +29,10 @@ const config = `{
     "strict": {
       "root": "../var/demo", "authorizedKeys": "../keys/users/demo", "preset": "full", "symlinks": "refuse",
     },
+    "saver": {
+      "root": "../var/demo", "authorizedKeys": "../keys/users/demo", "preset": "backup",
+      "rules": [{ "path": "/box/**", "allow": ["create"] }],
+    },
   },
 }
 `;
@@ -43,6 +47,16 @@ async function placeWith(t: Test): Promise<(...words: string[]) => Promise<CliRe
 t.test('the answer, the rule with its place, and the chain', async (t) => {
   const explain = await placeWith(t);
   const rows: readonly (readonly [words: string, exitCode: number, stdout: RegExp])[] = [
+    [
+      'saver read /.versions/a/20261125T101112.131Z',
+      0,
+      /^allowed: saver read \/\.versions\/a\/2026[^]*\/box\/\*\*: does not match\n[^]*\/\*\*: matches, and decides/,
+    ],
+    [
+      'saver delete /.versions/a/20261125T101112.131Z',
+      1,
+      /^denied: .*\n {2}old versions of files can only be looked at\n$/,
+    ],
     [
       'alice delete /x',
       0,
