@@ -17,6 +17,9 @@ export const cutBytes = 5 * mib;
 export const slackBytes = 3 * mib;
 
 export interface Line {
+  /** Where the wire leads, to be ended and started. */
+  readonly server: TestServer;
+  /** Its server is reached by the wire. */
   readonly desk: Desk;
   readonly wire: Wire;
   /** What is to be sent. */
@@ -27,15 +30,16 @@ export async function setLine(t: Test, options?: ServerOptions): Promise<Line> {
   const desk = await setDesk(t, options);
   const wire = new Wire(() => desk.server.port);
   await wire.open(t);
-  knowHost(desk, wire.port);
+  knowHost({ desk, wire });
   const file = join(desk.place, 'big');
   writeRandom(file, fileBytes);
   const server = Object.create(desk.server, { port: { get: () => wire.port } }) as TestServer;
-  return { desk: { ...desk, server }, wire, file };
+  return { server: desk.server, desk: { ...desk, server }, wire, file };
 }
 
-function knowHost({ server, place }: Desk, port: number): void {
-  server.knowHostAt(port);
+/** To be called again when the server was started again. */
+export function knowHost({ desk: { server, place }, wire }: Pick<Line, 'desk' | 'wire'>): void {
+  server.knowHostAt(wire.port);
   copyFileSync(join(server.place, 'keys/demo/known_hosts'), join(place, '.ssh', 'known_hosts'));
 }
 
