@@ -55,7 +55,9 @@ interface UploadFacts extends TransferFacts {
   readonly resumable: boolean;
   readonly resumed: PartialUpload | undefined;
   /** Told the name that the file got. Answers its path if that is not the one that was asked for. */
-  readonly published: (name: string) => Promise<VirtualPath | undefined>;
+  readonly published: (name: string) => VirtualPath | undefined;
+  /** Gives up what is kept of an earlier upload to the path. Never throws. */
+  readonly dropPartial: () => Promise<void>;
   /** Drops old versions of which there are too many by now. Never throws. */
   readonly pruneVersions: () => Promise<void>;
   /** What the client is told of a failure. */
@@ -180,18 +182,8 @@ export class GuardedUpload implements Upload, Transfer {
     }
     if (!this.#record.end(this)) throw new ScpdError('INVALID_HANDLE', 'the upload is over');
     try {
-      const { bytes, sha256, name, kept, ...attributes } = await this.#sequence.end(() =>
-        this.#publish(verdict),
-      );
-      const stored = await this.#facts.published(name);
-      this.#record.success({
-        verdict,
-        bytes,
-        sha256,
-        ...recordedAttributes(attributes),
-        ...(stored === undefined ? {} : { stored }),
-        ...this.#resumedFacts,
-      });
+      const { kept } = await this.#sequence.end(() => this.#publish(verdict));
+      await this.#facts.dropPartial();
       if (kept !== undefined) await this.#facts.pruneVersions();
     } catch (error) {
       await this.#facts.claim.release();
@@ -235,9 +227,20 @@ export class GuardedUpload implements Upload, Transfer {
       await this.#resumption.end({ mayKeep: false });
       throw error;
     }
-    return await this.#staged.publish(({ bytes: _bytes, ...published }, look) =>
-      claim.stored({ ...published, verdict }, look),
-    );
+    return await this.#staged.publish(async ({ bytes, ...published }, look) => {
+      const { name, sha256 } = published;
+      const stored = this.#facts.published(name);
+      // Before anything is waited for: records of one name stand in the order in which files got it.
+      this.#record.success({
+        verdict,
+        bytes,
+        sha256,
+        ...recordedAttributes(published),
+        ...(stored === undefined ? {} : { stored }),
+        ...this.#resumedFacts,
+      });
+      await claim.stored({ ...published, verdict }, look);
+    });
   }
 
   #checkKept(start = this.#facts.keptBytes): void {

@@ -60,6 +60,7 @@ export class Uploads {
       keptBytes: onlyAppends ? staged.sizeBytes : 0,
       isReadable: (!plan.keepContent && taken === undefined) || this.#mayRead(path, place.path),
       published: (name) => this.#published(path, place.path, name),
+      dropPartial: () => partials.drop(place.path),
       pruneVersions: async () => void (await versions.prune(place.path)),
       answer: (error) => access.answer(error, 'create', [path]),
       ended,
@@ -83,12 +84,11 @@ export class Uploads {
   }
 
   /** Answers where the file is if that is not where it was sent. */
-  async #published(path: VirtualPath, place: VirtualPath, name: string): Promise<VirtualPath | undefined> {
-    const { access, partials } = this.#facts;
+  #published(path: VirtualPath, place: VirtualPath, name: string): VirtualPath | undefined {
+    const { access } = this.#facts;
     const stored = place === '/' ? place : childPath(parentPath(place), name);
     const isElsewhere = stored !== place || access.actual(path) === stored;
     access.made({ path: isElsewhere ? path : stored, stored });
-    await partials.drop(place);
     return isElsewhere && stored !== path ? stored : undefined;
   }
 }

@@ -85,8 +85,18 @@ class SinkSession {
       if (errorCode(error) === 'CONNECTION_LOST') return 1;
       throw error;
     }
-    await this.#files.settle();
+    await this.#settle();
     return this.#hasFailed ? 1 : 0;
+  }
+
+  /** Every record is answered, so a client reads no more replies: only standard error can say why it is no success. */
+  async #settle(): Promise<void> {
+    try {
+      await this.#files.settle();
+    } catch (error) {
+      await this.#channel.writeError(`scp: ${clientWords(error)}`).catch(() => undefined);
+      throw error;
+    }
   }
 
   async #serve(): Promise<void> {
