@@ -53,5 +53,6 @@ t.test('EMFILE at each descriptor of an upload', { skip }, async (t) => {
       leaks,
     });
   }
-  await site.checkServes(t);
+  // The look that a note takes needs descriptors as well: without it the hash is only in the journal.
+  await site.checkServes(t, { unhashed: ['demo'] });
 });

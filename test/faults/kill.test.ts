@@ -38,9 +38,7 @@ function noteTold(attempts: readonly Attempt[], way: Way, { status, stdout }: Fi
 }
 
 function uploadsDone(site: FaultSite): number {
-  return site.server
-    .records()
-    .filter((one) => one.operation === 'upload' && one.outcome === 'done' && one.path === `/${name}`).length;
+  return site.uploads().filter((one) => one.path === `/${name}`).length;
 }
 
 /** Until the first overwrite of the round is under way: from here on a moment is one of the loop, not of the login. */

@@ -29,9 +29,7 @@ t.test(`all ways at once onto one path, ${words}`, { skip: missing('scp') }, asy
     const isNew = sent.some(({ sha256 }) => sha256 === now);
     counts[isNew ? 'new' : now === before ? 'old' : 'half'] += 1;
     t.ok(isNew, `round ${round}: one of the files, whole`);
-    const last = site.server
-      .records()
-      .findLast((one) => one.operation === 'upload' && one.path === `/${path}`);
+    const last = site.uploads().findLast((one) => one.path === `/${path}`);
     t.equal(last?.sha256, now, `round ${round}: the last one in the journal`);
     leaks += (await site.checkWhole(t, `round ${round}`)).leaked;
   }

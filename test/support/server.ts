@@ -19,7 +19,7 @@ import { checkRecord } from './checked-journal.ts';
 import { run, type Finished, type RunOptions } from './clients.ts';
 
 const program = fileURLToPath(new URL('../../dist/main.js', import.meta.url));
-const readyMsMax = 20_000;
+const readyMsMax = 60_000;
 const recordMsMax = 5000;
 
 export interface ServerOptions {
