@@ -223,7 +223,7 @@ class Statements implements SqliteDatabase {
   prepare(text: string): ReturnType<SqliteDatabase['prepare']> {
     const known = this.#prepared.get(text);
     if (known !== undefined) return known;
-    const statement = this.#native.prepare(text) as ReturnType<SqliteDatabase['prepare']>;
+    const statement = withKnownKind(this.#native.prepare(text) as ReturnType<SqliteDatabase['prepare']>);
     if (this.#prepared.size < preparedMax) this.#prepared.set(text, statement);
     return statement;
   }
@@ -233,6 +233,14 @@ class Statements implements SqliteDatabase {
     this.#native.pragma('wal_checkpoint(PASSIVE)'); // so that the file alone is all, as far as no other process is in the way
     this.#native.close();
   }
+}
+
+/** Whether a statement answers rows is asked each time it runs, and the answer takes a trip into native code. */
+function withKnownKind(
+  statement: ReturnType<SqliteDatabase['prepare']>,
+): ReturnType<SqliteDatabase['prepare']> {
+  const { reader } = statement;
+  return Object.defineProperty(statement, 'reader', { value: reader });
 }
 
 /** More texts than there are in this program; those with lists of values of any length are not worth keeping. */

@@ -2,9 +2,10 @@
  * The table of entries, and the sums that follow from it. Each function works in the caller's transaction, and whatever
  * changes an entry changes its user's usage, and the claims on that path, with it: the three never disagree.
  */
-import { sql, type ExpressionBuilder, type SqlBool, type Expression } from 'kysely';
+import { sql, type InsertResult, type ExpressionBuilder, type SqlBool, type Expression } from 'kysely';
 import type { VirtualPath } from '../guard/virtual-path.ts';
 import { asBytes } from './path-bytes.ts';
+import { prepared } from './prepared.ts';
 import { rebalance } from './reservations.ts';
 import type { EntryRow, NewEntry, Reader, Tables, Writer } from './tables.ts';
 import { charge } from './usage.ts';
@@ -16,12 +17,7 @@ export interface Spot {
 
 /** The entry at a path. */
 export async function findEntry(reader: Reader, { rootId, path }: Spot): Promise<EntryRow | undefined> {
-  return await reader
-    .selectFrom('entries')
-    .selectAll()
-    .where('root_id', '=', rootId)
-    .where('path', '=', asBytes(path))
-    .executeTakeFirst();
+  return (await selectEntry(reader, { rootId, path: asBytes(path) })).rows[0];
 }
 
 /** The next entries at and below a path in the order of their bytes, from after `after` on. */
@@ -67,11 +63,12 @@ export async function putEntry(
 ): Promise<void> {
   const old = await findEntry(writer, spot);
   const columns = { ...entry, counts: entry.counts ?? 1 };
-  await writer
-    .insertInto('entries')
-    .values({ ...columns, root_id: spot.rootId, path: asBytes(spot.path) })
-    .onConflict((conflict) => conflict.columns(['root_id', 'path']).doUpdateSet(columns))
-    .execute();
+  await upsertEntry(writer, {
+    ...noContent,
+    ...columns,
+    root_id: spot.rootId,
+    path: asBytes(spot.path),
+  });
   if (old?.counts === 1) await charge(writer, old.user, { bytes: -old.bytes, files: -1 });
   if (columns.counts === 1) await charge(writer, entry.user ?? null, { bytes: entry.bytes, files: 1 });
   await rebalance(writer, spot);
@@ -178,3 +175,29 @@ function inside(column: string, path: VirtualPath): Expression<SqlBool> {
   const [low, high] = [asBytes(`${path}/` as VirtualPath), asBytes(`${path}0` as VirtualPath)];
   return sql<SqlBool>`(${reference} = ${asBytes(path)} or (${reference} >= ${low} and ${reference} < ${high}))`;
 }
+
+const noContent = { user: null, sha256: null, verdict: null, upload_id: null };
+
+const selectEntry = prepared<{ readonly rootId: number; readonly path: Buffer }, EntryRow>(
+  (on, { rootId, path }) =>
+    on.selectFrom('entries').selectAll().where('root_id', '=', rootId).where('path', '=', path),
+);
+
+const upsertEntry = prepared<NewEntry, InsertResult>((on, row) => {
+  const columns = {
+    kind: row.kind,
+    user: row.user,
+    bytes: row.bytes,
+    modified_ms: row.modified_ms,
+    inode: row.inode,
+    sha256: row.sha256,
+    verdict: row.verdict,
+    upload_id: row.upload_id,
+    stored_at: row.stored_at,
+    counts: row.counts,
+  };
+  return on
+    .insertInto('entries')
+    .values({ root_id: row.root_id, path: row.path, ...columns })
+    .onConflict((conflict) => conflict.columns(['root_id', 'path']).doUpdateSet(columns));
+});

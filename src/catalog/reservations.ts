@@ -3,10 +3,12 @@
  * entry changes meanwhile, so does what the claim counts with. That never raises the sum of the two: what a replaced or
  * removed entry frees is taken by the claim on its path at once, and can't be promised to anyone else.
  */
+import type { Insertable, InsertResult } from 'kysely';
 import type { Quota } from '../guard/ledger.ts';
 import type { VirtualPath } from '../guard/virtual-path.ts';
 import { asBytes, pathOf } from './path-bytes.ts';
-import type { ReservationRow, Writer } from './tables.ts';
+import { prepared } from './prepared.ts';
+import type { ReservationRow, ReservationsTable, Writer } from './tables.ts';
 import { chargeReserved, chargeWithin, type Amount } from './usage.ts';
 
 export interface NewReservation {
@@ -30,23 +32,20 @@ export async function addReservation(
   const { id, process, rootId, user, claimed, target, apart } = request;
   const amount = await added(writer, { rootId, path, user, claimed, apart });
   if (!(await chargeWithin(writer, user, amount, quota))) return false;
-  await writer
-    .insertInto('reservations')
-    .values({
-      id,
-      process,
-      root_id: rootId,
-      path,
-      target: target === undefined ? null : asBytes(target),
-      user,
-      apart: apart ? 1 : 0,
-      claimed_bytes: claimed.bytes,
-      claimed_files: claimed.files,
-      staged_name: null,
-      suspended_at: null,
-      ...amount,
-    })
-    .execute();
+  await insertReservation(writer, {
+    id,
+    process,
+    root_id: rootId,
+    path,
+    target: target === undefined ? null : asBytes(target),
+    user,
+    apart: apart ? 1 : 0,
+    claimed_bytes: claimed.bytes,
+    claimed_files: claimed.files,
+    staged_name: null,
+    suspended_at: null,
+    ...amount,
+  });
   if (target === undefined) return true;
   // An entry that is about to be renamed away is not there to be replaced by an upload: that one counts whole from now on.
   const differences = await reprice(writer, request);
@@ -83,9 +82,8 @@ export async function resizeReservation(
 
 /** Ends a claim and gives back what it counted with. Undefined if it is over already. */
 export async function endReservation(writer: Writer, id: string): Promise<ReservationRow | undefined> {
-  const row = await findReservation(writer, id);
+  const [row] = (await deleteReservation(writer, { id })).rows;
   if (row === undefined) return undefined;
-  await writer.deleteFrom('reservations').where('id', '=', id).execute();
   await chargeReserved(writer, row.user, { bytes: -row.bytes, files: -row.files });
   if (row.target !== null) await rebalance(writer, { rootId: row.root_id, path: pathOf(row) });
   return row;
@@ -127,12 +125,7 @@ interface Spot {
 
 /** Computes anew what the claims on a path add. Answers by how much that differs, by user; the sums are the caller's. */
 async function reprice(writer: Writer, { rootId, path }: Spot): Promise<ReadonlyMap<string, Amount>> {
-  const rows = await writer
-    .selectFrom('reservations')
-    .selectAll()
-    .where('root_id', '=', rootId)
-    .where('path', '=', asBytes(path))
-    .execute();
+  const { rows } = await selectReservationsAt(writer, { rootId, path: asBytes(path) });
   const differences = new Map<string, Amount>();
   for (const row of rows) {
     const claimed = { bytes: row.claimed_bytes, files: row.claimed_files };
@@ -168,13 +161,7 @@ async function added(
   { rootId, path, user, claimed, apart }: Place & { readonly claimed: Amount; readonly apart: boolean },
 ): Promise<Amount> {
   if (apart || (claimed.bytes === 0 && claimed.files === 0)) return claimed;
-  const entry = await writer
-    .selectFrom('entries')
-    .select('bytes')
-    .where('root_id', '=', rootId)
-    .where('path', '=', path)
-    .where('user', '=', user)
-    .executeTakeFirst();
+  const [entry] = (await selectStored(writer, { rootId, path, user })).rows;
   if (entry === undefined) return claimed;
   const renaming = await writer
     .selectFrom('reservations')
@@ -189,3 +176,40 @@ async function added(
     files: Math.max(0, claimed.files - 1),
   };
 }
+
+const insertReservation = prepared<Insertable<ReservationsTable>, InsertResult>((on, row) =>
+  on.insertInto('reservations').values({
+    id: row.id,
+    process: row.process,
+    root_id: row.root_id,
+    path: row.path,
+    target: row.target,
+    user: row.user,
+    apart: row.apart,
+    claimed_bytes: row.claimed_bytes,
+    claimed_files: row.claimed_files,
+    staged_name: row.staged_name,
+    suspended_at: row.suspended_at,
+    bytes: row.bytes,
+    files: row.files,
+  }),
+);
+
+const deleteReservation = prepared<{ readonly id: string }, ReservationRow>((on, { id }) =>
+  on.deleteFrom('reservations').where('id', '=', id).returningAll(),
+);
+
+const selectReservationsAt = prepared<{ readonly rootId: number; readonly path: Buffer }, ReservationRow>(
+  (on, { rootId, path }) =>
+    on.selectFrom('reservations').selectAll().where('root_id', '=', rootId).where('path', '=', path),
+);
+
+/** What a user has at a path. */
+const selectStored = prepared<Place, { readonly bytes: number }>((on, { rootId, path, user }) =>
+  on
+    .selectFrom('entries')
+    .select('bytes')
+    .where('root_id', '=', rootId)
+    .where('path', '=', path)
+    .where('user', '=', user),
+);

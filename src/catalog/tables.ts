@@ -44,7 +44,7 @@ interface UsageTable {
 }
 
 /** Claims: changes that are under way, and uploads that were interrupted and are kept. */
-interface ReservationsTable {
+export interface ReservationsTable {
   id: string;
   process: string;
   root_id: number;

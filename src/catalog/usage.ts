@@ -1,6 +1,7 @@
 /** What each user has stored and claimed, as sums that are kept up to date. All in the caller's transaction. */
-import { sql } from 'kysely';
+import { sql, type InsertResult } from 'kysely';
 import type { Quota, Usage } from '../guard/ledger.ts';
+import { prepared } from './prepared.ts';
 import type { Reader, Writer } from './tables.ts';
 
 export interface Amount {
@@ -24,31 +25,13 @@ export async function usageOf(reader: Reader, user: string): Promise<Usage> {
 /** Adds to what a user has stored. `null` is nobody: what is found in a root of several users. */
 export async function charge(writer: Writer, user: string | null, { bytes, files }: Amount): Promise<void> {
   if (user === null || (bytes === 0 && files === 0)) return;
-  await writer
-    .insertInto('usage')
-    .values({ user, bytes, files, reserved_bytes: 0, reserved_files: 0 })
-    .onConflict((conflict) =>
-      conflict.column('user').doUpdateSet((builder) => ({
-        bytes: builder('usage.bytes', '+', builder.ref('excluded.bytes')),
-        files: builder('usage.files', '+', builder.ref('excluded.files')),
-      })),
-    )
-    .execute();
+  await addStored(writer, { user, bytes, files });
 }
 
 /** Adds to what a user has claimed, whatever the quota. */
 export async function chargeReserved(writer: Writer, user: string, { bytes, files }: Amount): Promise<void> {
   if (bytes === 0 && files === 0) return;
-  await writer
-    .insertInto('usage')
-    .values({ user, bytes: 0, files: 0, reserved_bytes: bytes, reserved_files: files })
-    .onConflict((conflict) =>
-      conflict.column('user').doUpdateSet((builder) => ({
-        reserved_bytes: builder('usage.reserved_bytes', '+', builder.ref('excluded.reserved_bytes')),
-        reserved_files: builder('usage.reserved_files', '+', builder.ref('excluded.reserved_files')),
-      })),
-    )
-    .execute();
+  await addReserved(writer, { user, bytes, files });
 }
 
 /** Adds to what a user has claimed if that stays within the quota: one statement, so that nothing comes in between. */
@@ -59,6 +42,10 @@ export async function chargeWithin(
   quota: Quota,
 ): Promise<boolean> {
   const { bytes, files } = amount;
+  if (quota.bytesMax === undefined && quota.filesMax === undefined) {
+    await chargeReserved(writer, user, amount);
+    return true;
+  }
   await chargeReserved(writer, user, { bytes: Math.min(bytes, 0), files: Math.min(files, 0) });
   if (bytes <= 0 && files <= 0) return true;
   const [moreBytes, moreFiles] = [Math.max(bytes, 0), Math.max(files, 0)];
@@ -123,3 +110,29 @@ export async function recount(
     }))
     .filter((one) => one.before.bytes !== one.after.bytes || one.before.files !== one.after.files);
 }
+
+type UserAmount = Amount & { readonly user: string };
+
+const addStored = prepared<UserAmount, InsertResult>((on, { user, bytes, files }) =>
+  on
+    .insertInto('usage')
+    .values({ user, bytes, files, reserved_bytes: 0, reserved_files: 0 })
+    .onConflict((conflict) =>
+      conflict.column('user').doUpdateSet((builder) => ({
+        bytes: builder('usage.bytes', '+', builder.ref('excluded.bytes')),
+        files: builder('usage.files', '+', builder.ref('excluded.files')),
+      })),
+    ),
+);
+
+const addReserved = prepared<UserAmount, InsertResult>((on, { user, bytes, files }) =>
+  on
+    .insertInto('usage')
+    .values({ user, bytes: 0, files: 0, reserved_bytes: bytes, reserved_files: files })
+    .onConflict((conflict) =>
+      conflict.column('user').doUpdateSet((builder) => ({
+        reserved_bytes: builder('usage.reserved_bytes', '+', builder.ref('excluded.reserved_bytes')),
+        reserved_files: builder('usage.reserved_files', '+', builder.ref('excluded.reserved_files')),
+      })),
+    ),
+);

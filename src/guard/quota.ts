@@ -239,6 +239,8 @@ export class QuotaKeeper {
   /** Claims ahead if there is room, else just what is needed. Answers the size that is granted. */
   async #grow(claim: Claim, sizeBytes: number): Promise<number> {
     const aheadBytes = Math.ceil(sizeBytes / quotaStepBytes) * quotaStepBytes;
+    // What a claim holds matters to nobody where bytes are not limited.
+    if (this.#options.quota.bytesMax === undefined) return aheadBytes;
     if (await this.#ask(() => claim.resize(aheadBytes), true)) return aheadBytes;
     if (await this.#ask(() => claim.resize(sizeBytes), true)) return sizeBytes;
     throw new ScpdError('QUOTA_EXCEEDED');
