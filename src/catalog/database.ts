@@ -223,7 +223,7 @@ class Statements implements SqliteDatabase {
   prepare(text: string): ReturnType<SqliteDatabase['prepare']> {
     const known = this.#prepared.get(text);
     if (known !== undefined) return known;
-    const statement = withKnownKind(this.#native.prepare(text) as ReturnType<SqliteDatabase['prepare']>);
+    const statement = withKnownKind(this.#native.prepare(text));
     if (this.#prepared.size < preparedMax) this.#prepared.set(text, statement);
     return statement;
   }

@@ -5,9 +5,8 @@ import type { Listing, ListingEntry } from '../guard/files.ts';
 import type { StoredAttributes } from '../guard/store.ts';
 import { reservedName } from '../guard/virtual-path.ts';
 import { decodeName } from '../name-bytes.ts';
-import { at, attributesOf, itself, release } from './descriptor.ts';
-import { fromErrno, hasErrno, onHost } from './errno.ts';
-import { host } from './host-calls.ts';
+import { itself, lookSync, release } from './descriptor.ts';
+import { onHost, onHostSync } from './errno.ts';
 
 /** What one getdents call of the kernel may bring at once, in entries. */
 const directoryBufferEntries = 256;
@@ -49,8 +48,7 @@ class DiskListing implements Listing<StoredAttributes> {
       this.#options.gone?.throwIfAborted();
       const names = await this.#readNames(entriesMax);
       if (names.length === 0) return [];
-      const entries = await Promise.all(names.map((name) => this.#describe(name)));
-      const present = entries.filter((entry) => entry !== undefined);
+      const present = names.flatMap((name) => this.#describe(name) ?? []);
       if (present.length > 0) return present; // an empty answer would mean the end
     }
   }
@@ -75,12 +73,8 @@ class DiskListing implements Listing<StoredAttributes> {
   }
 
   /** Undefined for what was removed between the listing and the look. */
-  async #describe(name: string): Promise<ListingEntry<StoredAttributes> | undefined> {
-    try {
-      return { name, attributes: attributesOf(await host.lstat(at(this.#descriptor, name))) };
-    } catch (error) {
-      if (hasErrno(error, 'ENOENT')) return undefined;
-      throw fromErrno(error);
-    }
+  #describe(name: string): ListingEntry<StoredAttributes> | undefined {
+    const attributes = onHostSync(() => lookSync(this.#descriptor, name));
+    return attributes === undefined ? undefined : { name, attributes };
   }
 }

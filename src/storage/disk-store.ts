@@ -157,7 +157,7 @@ class DiskPlace implements Place {
   }
 
   async open(): Promise<StoredFile> {
-    return new DiskStoredFile(await this.#openContent(), this.#store.gone);
+    return new DiskStoredFile(this.#openContent(), this.#store.gone);
   }
 
   async stage(options: StageOptions): Promise<StagedFile> {
@@ -297,8 +297,8 @@ class DiskPlace implements Place {
   }
 
   /** A regular file opened for reading; anything else is refused without being waited for. */
-  async #openContent(): Promise<number> {
-    const descriptor = await onHost(() => host.open(at(this.#parent, this.#name), openFlags.content));
+  #openContent(): number {
+    const descriptor = onHostSync(() => openSync(at(this.#parent, this.#name), openFlags.content));
     const { kind } = attributesOf(onHostSync(() => fstatSync(descriptor)));
     if (kind === 'file') return descriptor;
     release(descriptor);

@@ -11,6 +11,7 @@ export const host = {
   read: promisify(fs.read),
   write: promisify(fs.write),
   fsync: promisify(fs.fsync),
+  fdatasync: promisify(fs.fdatasync),
   fstat: promisify(fs.fstat),
   lstat: promisify(fs.lstat),
   statfs: promisify(fs.statfs),

@@ -11,7 +11,7 @@
  *
  * An upload that goes on where an interrupted one ended begins with what that one left, and grows where that file is.
  */
-import { fstatSync, lstatSync } from 'node:fs';
+import { closeSync, fchmodSync, fstatSync, futimesSync, lstatSync, openSync } from 'node:fs';
 import { v7 as newId } from 'uuid';
 import { errorCode, ScpdError } from '../errors.ts';
 import type { AttributeChange, Attributes } from '../guard/files.ts';
@@ -30,6 +30,11 @@ import { replaceKeeping, type Original } from './version-area.ts';
 import { isInPlace, lookBeneath } from './walk.ts';
 
 const copyChunkBytes = 1024 * 1024;
+/** What is written before the disk is told to begin with it. */
+const flushBytes = 16 * 1024 * 1024;
+/** Such flushes at one time, of all uploads: each holds one of the four threads that all file operations share. */
+const flushesMax = 1;
+let flushesRunning = 0;
 
 /** What a staged file needs to know. The descriptors are borrowed: it opens its own. */
 export interface StagingRequest {
@@ -38,7 +43,7 @@ export interface StagingRequest {
   /** Whether what it replaces stays as a version. */
   readonly keepsVersion: boolean;
   /** Opens the content to start from, if any is to be kept. */
-  readonly openOld: (() => Promise<number>) | undefined;
+  readonly openOld: (() => number) | undefined;
   /** The interrupted upload that it goes on with. */
   readonly partial: StageOptions['partial'];
   /** What stands under the name is another's, and stays: see `StageOptions.apart`. */
@@ -77,7 +82,7 @@ export async function stageFile(request: StagingRequest): Promise<StagedFile> {
     return await onHost(async () => {
       const root = keep(duplicateSync(request.final.root));
       const parent = keep(duplicateSync(request.final.parent));
-      const old = await openOld(request, keep);
+      const old = openOld(request, keep);
       const id = newId();
       const file = await openStaged(request, { root, parent, id }, keep);
       return new DiskStagedFile(request, { id, root, parent, old, ...file });
@@ -102,17 +107,14 @@ async function openStaged(
     throw new ScpdError('OTHER_FILE_SYSTEM', 'another file system is mounted below the root');
   }
   const stagedName = nameOf(id);
-  const staged = keep(await host.open(at(staging, stagedName), openFlags.newFile, 0o600));
+  const staged = keep(openSync(at(staging, stagedName), openFlags.newFile, 0o600));
   return { staging, stagedName, staged };
 }
 
-async function openOld(
-  request: StagingRequest,
-  keep: (descriptor: number) => number,
-): Promise<Opened['old']> {
+function openOld(request: StagingRequest, keep: (descriptor: number) => number): Opened['old'] {
   if (request.openOld === undefined) return undefined;
-  const descriptor = keep(await request.openOld());
-  return { descriptor, sizeBytes: (await host.fstat(descriptor)).size };
+  const descriptor = keep(request.openOld());
+  return { descriptor, sizeBytes: fstatSync(descriptor).size };
 }
 
 class DiskStagedFile implements StagedFile {
@@ -125,6 +127,9 @@ class DiskStagedFile implements StagedFile {
   #times: { readonly accessedSeconds: number; readonly modifiedSeconds: number } | undefined;
   readonly #hash: RunningHash;
   #failure: unknown;
+  #unflushedBytes = 0;
+  /** A flush under way, or one that failed. */
+  #flushing: Promise<void> | undefined;
 
   constructor(request: StagingRequest, opened: Opened) {
     this.#request = request;
@@ -156,6 +161,7 @@ class DiskStagedFile implements StagedFile {
       await this.#writeFully(bytes, offset);
       this.#hash.wrote(bytes, offset);
       this.#reached = Math.max(this.#reached, offset + bytes.length);
+      this.#flushEarly(bytes.length);
     });
   }
 
@@ -167,7 +173,7 @@ class DiskStagedFile implements StagedFile {
   }
 
   async attributes(): Promise<Attributes> {
-    const attributes = attributesOf(await onHost(() => host.fstat(this.#descriptor)));
+    const attributes = attributesOf(onHostSync(() => fstatSync(this.#descriptor)));
     return { ...attributes, ...this.#times, mode: this.#mode, sizeBytes: this.sizeBytes };
   }
 
@@ -194,7 +200,8 @@ class DiskStagedFile implements StagedFile {
       const { sha256, ...place } = await onHost(async () => {
         await this.#copyOld(this.#oldEnd);
         const digest = await this.#hash.digest();
-        await this.#applyAttributes();
+        this.#applyAttributes();
+        await this.#flushing;
         if (this.#request.durability === 'full') await host.fsync(this.#descriptor);
         return { sha256: digest, ...(await this.#moveIntoPlace()) };
       });
@@ -214,6 +221,7 @@ class DiskStagedFile implements StagedFile {
     const { root, staging, stagedName, parent } = this.#opened;
     await this.#hash.stop();
     try {
+      await this.#flushing;
       if (this.#failure !== undefined || sizeBytes > this.#reached) throw new ScpdError('STORAGE_FAILED');
       // What stands there now is what the client will be shown, and what it will go on with.
       const isTaken = onHostSync(() => lookSync(parent, this.#request.final.name)) !== undefined;
@@ -240,7 +248,8 @@ class DiskStagedFile implements StagedFile {
   async #release(): Promise<void> {
     const { root, staging, parent, old } = this.#opened;
     await this.#hash.stop();
-    await host.close(this.#descriptor).catch(() => undefined); // errors of the data were reported by fsync
+    await this.#flushing?.catch(() => undefined); // it needs the descriptor
+    closeQuietly(this.#descriptor);
     release(root);
     release(staging);
     release(parent);
@@ -270,6 +279,28 @@ class DiskStagedFile implements StagedFile {
     }
   }
 
+  /**
+   * Lets the disk write while more is received, so that little is left to be synced at the end. A failure counts like one
+   * of the write itself: the kernel reports it once.
+   */
+  #flushEarly(byteCount: number): void {
+    this.#unflushedBytes += byteCount;
+    const isDue = this.#unflushedBytes >= flushBytes && this.#request.durability === 'full';
+    if (!isDue || this.#flushing !== undefined || flushesRunning >= flushesMax) return;
+    this.#unflushedBytes = 0;
+    flushesRunning += 1;
+    this.#flushing = onHost(() => host.fdatasync(this.#descriptor))
+      .then(() => {
+        this.#flushing = undefined;
+      })
+      .finally(() => {
+        flushesRunning -= 1;
+      });
+    this.#flushing.catch((error: unknown) => {
+      this.#failure ??= error;
+    });
+  }
+
   /** Brings the old file's bytes from where the staged file ends up to `end` (or to their own end) into it. */
   async #copyOld(end: number): Promise<void> {
     const { old } = this.#opened;
@@ -295,10 +326,10 @@ class DiskStagedFile implements StagedFile {
     }
   }
 
-  async #applyAttributes(): Promise<void> {
-    await host.fchmod(this.#descriptor, this.#mode);
+  #applyAttributes(): void {
+    fchmodSync(this.#descriptor, this.#mode);
     if (this.#times !== undefined) {
-      await host.futimes(this.#descriptor, this.#times.accessedSeconds, this.#times.modifiedSeconds);
+      futimesSync(this.#descriptor, this.#times.accessedSeconds, this.#times.modifiedSeconds);
     }
   }
 
@@ -356,5 +387,14 @@ class DiskStagedFile implements StagedFile {
         name = next;
       }
     }
+  }
+}
+
+/** Errors of the data were reported by fsync. */
+function closeQuietly(descriptor: number): void {
+  try {
+    closeSync(descriptor);
+  } catch {
+    // It is closed all the same, close(2).
   }
 }

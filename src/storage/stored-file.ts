@@ -1,8 +1,9 @@
 /** Content that is sent: an open regular file, read by offset. */
+import { closeSync, fstatSync } from 'node:fs';
 import type { Attributes } from '../guard/files.ts';
 import type { StoredFile } from '../guard/store.ts';
 import { attributesOf } from './descriptor.ts';
-import { onHost } from './errno.ts';
+import { onHost, onHostSync } from './errno.ts';
 import { host } from './host-calls.ts';
 
 /**
@@ -37,14 +38,19 @@ export class DiskStoredFile implements StoredFile {
   }
 
   async attributes(): Promise<Attributes> {
-    return attributesOf(await onHost(() => host.fstat(this.#descriptor)));
+    return attributesOf(onHostSync(() => fstatSync(this.#descriptor)));
   }
 
   async read(offset: number, lengthBytes: number): Promise<Buffer> {
-    return await onHost(() => readFully(this.#descriptor, { offset, lengthBytes }, this.#gone));
+    return await onHost(async () => {
+      // Clients ask for 256 KiB of whatever it is, and then for what follows its end: neither is worth room or a thread.
+      const leftBytes = Math.max(fstatSync(this.#descriptor).size - offset, 0);
+      const wanted = { offset, lengthBytes: Math.min(lengthBytes, leftBytes) };
+      return await readFully(this.#descriptor, wanted, this.#gone);
+    });
   }
 
   async close(): Promise<void> {
-    await onHost(() => host.close(this.#descriptor));
+    onHostSync(() => closeSync(this.#descriptor));
   }
 }
