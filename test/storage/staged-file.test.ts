@@ -212,7 +212,6 @@ t.test('a staging area that is a link is not used', async (t) => {
 t.test('descriptors do not leak', async (t) => {
   const openBefore = readdirSync('/proc/self/fd').length;
   const store = openDiskStore(t.testdir({ file: 'old' }), 'full');
-  const openAtRest = readdirSync('/proc/self/fd').length;
   for (let round = 0; round < 20; round += 1) {
     const kept = await stage(store, '/file', { keepContent: true });
     await kept.write(Buffer.from('x'), 0);
@@ -221,24 +220,6 @@ t.test('descriptors do not leak', async (t) => {
     await codeOf(() => stage(store, '/', { keepContent: true }));
   }
   await store.settle();
-  t.equal(readdirSync('/proc/self/fd').length, openAtRest + 1, 'the directory stays open for the next file');
-  store.close();
-  t.equal(readdirSync('/proc/self/fd').length, openBefore);
-});
-
-t.test('of many changed directories only a few stay open', async (t) => {
-  const names = Array.from({ length: 100 }, (_, index) => `directory-${index}`);
-  const root = t.testdir(Object.fromEntries(names.map((name) => [name, {}])));
-  const openBefore = readdirSync('/proc/self/fd').length;
-  const store = openDiskStore(root, 'full');
-  for (const name of names) {
-    const staged = await stage(store, `/${name}/file`);
-    await staged.write(Buffer.from('x'), 0);
-    await staged.publish();
-  }
-  await store.settle();
-  const openAfter = readdirSync('/proc/self/fd').length;
-  t.ok(openAfter <= openBefore + 9, `${openAfter - openBefore} descriptors`);
   store.close();
   t.equal(readdirSync('/proc/self/fd').length, openBefore);
 });
