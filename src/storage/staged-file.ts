@@ -18,6 +18,7 @@ import type { AttributeChange, Attributes } from '../guard/files.ts';
 import type { Published, Replacement, StagedFile, StageOptions } from '../guard/store.ts';
 import { at, attributesOf, duplicateSync, lookSync, openFlags, release } from './descriptor.ts';
 import type { Unsynced, Durability } from './durability.ts';
+import { EarlyFlush } from './early-flush.ts';
 import { onHost, onHostSync } from './errno.ts';
 import { host } from './host-calls.ts';
 import type { Modes } from './modes.ts';
@@ -30,11 +31,6 @@ import { replaceKeeping, type Original } from './version-area.ts';
 import { isInPlace, lookBeneath } from './walk.ts';
 
 const copyChunkBytes = 1024 * 1024;
-/** What is written before the disk is told to begin with it. */
-const flushBytes = 16 * 1024 * 1024;
-/** Such flushes at one time, of all uploads: each holds one of the four threads that all file operations share. */
-const flushesMax = 1;
-let flushesRunning = 0;
 
 /** What a staged file needs to know. The descriptors are borrowed: it opens its own. */
 export interface StagingRequest {
@@ -127,9 +123,7 @@ class DiskStagedFile implements StagedFile {
   #times: { readonly accessedSeconds: number; readonly modifiedSeconds: number } | undefined;
   readonly #hash: RunningHash;
   #failure: unknown;
-  #unflushedBytes = 0;
-  /** A flush under way, or one that failed. */
-  #flushing: Promise<void> | undefined;
+  readonly #flush: EarlyFlush | undefined;
 
   constructor(request: StagingRequest, opened: Opened) {
     this.#request = request;
@@ -139,6 +133,9 @@ class DiskStagedFile implements StagedFile {
     this.#oldEnd = opened.old?.sizeBytes ?? 0;
     this.#hash = new RunningHash({ descriptor: opened.staged, sizeBytes: this.#reached }, request.gone);
     this.#mode = request.mode;
+    if (request.durability === 'full') {
+      this.#flush = new EarlyFlush(opened.staged, (error) => (this.#failure ??= error));
+    }
   }
 
   get id(): string {
@@ -161,7 +158,7 @@ class DiskStagedFile implements StagedFile {
       await this.#writeFully(bytes, offset);
       this.#hash.wrote(bytes, offset);
       this.#reached = Math.max(this.#reached, offset + bytes.length);
-      this.#flushEarly(bytes.length);
+      this.#flush?.wrote(bytes.length);
     });
   }
 
@@ -201,7 +198,7 @@ class DiskStagedFile implements StagedFile {
         await this.#copyOld(this.#oldEnd);
         const digest = await this.#hash.digest();
         this.#applyAttributes();
-        await this.#flushing;
+        await this.#flush?.ended();
         if (this.#request.durability === 'full') await host.fsync(this.#descriptor);
         return { sha256: digest, ...(await this.#moveIntoPlace()) };
       });
@@ -221,7 +218,7 @@ class DiskStagedFile implements StagedFile {
     const { root, staging, stagedName, parent } = this.#opened;
     await this.#hash.stop();
     try {
-      await this.#flushing;
+      await this.#flush?.ended();
       if (this.#failure !== undefined || sizeBytes > this.#reached) throw new ScpdError('STORAGE_FAILED');
       // What stands there now is what the client will be shown, and what it will go on with.
       const isTaken = onHostSync(() => lookSync(parent, this.#request.final.name)) !== undefined;
@@ -248,7 +245,7 @@ class DiskStagedFile implements StagedFile {
   async #release(): Promise<void> {
     const { root, staging, parent, old } = this.#opened;
     await this.#hash.stop();
-    await this.#flushing?.catch(() => undefined); // it needs the descriptor
+    await this.#flush?.ended().catch(() => undefined); // it needs the descriptor
     closeQuietly(this.#descriptor);
     release(root);
     release(staging);
@@ -277,28 +274,6 @@ class DiskStagedFile implements StagedFile {
       const rest = bytes.length - written;
       written += (await host.write(this.#descriptor, bytes, written, rest, offset + written)).bytesWritten;
     }
-  }
-
-  /**
-   * Lets the disk write while more is received, so that little is left to be synced at the end. A failure counts like one
-   * of the write itself: the kernel reports it once.
-   */
-  #flushEarly(byteCount: number): void {
-    this.#unflushedBytes += byteCount;
-    const isDue = this.#unflushedBytes >= flushBytes && this.#request.durability === 'full';
-    if (!isDue || this.#flushing !== undefined || flushesRunning >= flushesMax) return;
-    this.#unflushedBytes = 0;
-    flushesRunning += 1;
-    this.#flushing = onHost(() => host.fdatasync(this.#descriptor))
-      .then(() => {
-        this.#flushing = undefined;
-      })
-      .finally(() => {
-        flushesRunning -= 1;
-      });
-    this.#flushing.catch((error: unknown) => {
-      this.#failure ??= error;
-    });
   }
 
   /** Brings the old file's bytes from where the staged file ends up to `end` (or to their own end) into it. */
