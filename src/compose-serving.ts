@@ -16,9 +16,10 @@ import { rulesOf } from './guard/rules.ts';
 import type { Transfer } from './guard/transfers.ts';
 import { createStartSession, type SessionDependencies } from './session/session.ts';
 import type { StartSession } from './session/start.ts';
+import type { SshEvents } from './ssh/events.ts';
 import { createSshServer, type SshServer } from './ssh/server.ts';
 import { openDiskStore } from './storage/disk-store.ts';
-import type { TransferStatus } from './supervisor/messages.ts';
+import type { Measure, TransferStatus } from './supervisor/messages.ts';
 import type { Serving } from './supervisor/serving.ts';
 import { createUserDirectory, type UserDirectory } from './users/directory.ts';
 import type { Login } from './users/user.ts';
@@ -29,6 +30,7 @@ export interface Shared {
   readonly catalog: Catalog;
   readonly ownership: Ownership;
   readonly log: Logger;
+  readonly measure: (measure: Measure) => void;
   /** Something that watches the sessions: it starts them in its own way, such as on a channel that records. */
   readonly around?: (start: StartSession) => StartSession;
 }
@@ -42,7 +44,7 @@ export async function createServing(config: Config, shared: Shared): Promise<Ser
     limits: config.limits,
     users: directoryOf(config, log),
     startSession: around(createStartSession(await sessionDependencies(config, shared, transfers))),
-    events: auditSshEvents(journal, log),
+    events: measured(auditSshEvents(journal, log), shared.measure),
     log,
   });
   return {
@@ -52,6 +54,28 @@ export async function createServing(config: Config, shared: Shared): Promise<Ser
     recheck: (next) => recheck(server, directoryOf(next, log)),
     retire: () => server.retire(),
     close: (options) => server.close(options),
+  };
+}
+
+/** The same events, counted. */
+function measured(events: SshEvents, measure: (measure: Measure) => void): SshEvents {
+  const count = (name: string, labels: Readonly<Record<string, string>> = {}): void =>
+    measure({ name, labels, value: 1 });
+  return {
+    ...events,
+    keysExchanged: () => count('handshakes'),
+    loginSucceeded: (login) => {
+      count('logins', { result: 'accepted' });
+      events.loginSucceeded(login);
+    },
+    loginRefused: (facts) => {
+      count('logins', { result: facts.reason });
+      events.loginRefused(facts);
+    },
+    connectionClosed: (facts) => {
+      count('connections_closed', { reason: facts.reason });
+      events.connectionClosed(facts);
+    },
   };
 }
 

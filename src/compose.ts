@@ -12,7 +12,8 @@ import type { Catalog } from './catalog/catalog.ts';
 import { catalogRoots, recoverCatalog, startCatalog } from './compose-catalog.ts';
 import { sweepPartialUploads } from './compose-resume.ts';
 import { createServing } from './compose-serving.ts';
-import { sweepVersions, type Stored } from './compose-versions.ts';
+import { Observers } from './compose-observe.ts';
+import { sweepVersions } from './compose-versions.ts';
 import type { Config, ListenAddress } from './config/config.ts';
 import { ConfigError } from './config/config-error.ts';
 import { configDifferences } from './config/diff.ts';
@@ -26,10 +27,12 @@ import { isNativeCryptoAvailable } from './ssh/ssh2.ts';
 import { checkSandbox } from './storage/self-check.ts';
 import { isProcessAlive, ownProcess } from './storage/process-identity.ts';
 import { orphanBytes, sweepStagingArea } from './storage/staging-area.ts';
+import { openControl, type ControlHandler, type ControlServer } from './supervisor/control.ts';
 import { localGeneration } from './supervisor/local-generation.ts';
+import type { Measure } from './supervisor/messages.ts';
 import { OwnershipRelay } from './supervisor/ownership-relay.ts';
 import type { Generation } from './supervisor/serving.ts';
-import { startSupervisor, type Candidate, type Reloaded } from './supervisor/supervisor.ts';
+import { startSupervisor, type Candidate, type Reloaded, type Supervisor } from './supervisor/supervisor.ts';
 import { startWorkerPool } from './supervisor/worker-pool.ts';
 
 /** Next to this module, in the sources and in `dist/` alike. */
@@ -41,6 +44,8 @@ const workerProgram = new URL(
 export interface RunningServer {
   /** Where it listens, with the ports that were found for those configured as 0. */
   readonly addresses: readonly ListenAddress[];
+  /** Resolves when somebody asks for its end by the control socket. */
+  readonly stopAsked: Promise<void>;
   /** Reads the configuration again. What is wrong with it changes nothing. Never rejects. */
   reload(): Promise<Reloaded>;
   /** Lets running sessions finish for `limits.drainSeconds`, then ends them; resolves when all is closed and written. */
@@ -67,80 +72,159 @@ export async function startServer(
   try {
     journal.append(configRecord(config));
     catalog = await startCatalog(config, log);
-    const stored = { journal, catalog };
-    const beginner = new Beginner(stored, log, options);
-    const events = auditSshEvents(journal, log);
-    const supervisor = await startSupervisor({
-      config,
-      log,
-      begin: (next) => beginner.begin(next),
-      refused: (socket: Socket, reason) =>
-        events.connectionRefused({ connection: connectionFacts(socket), reason }),
-    });
-    const sweep = async (swept: Config): Promise<() => Promise<void>> => {
-      const found = { ...stored, roots: await catalogRoots(swept) };
-      const stops = [sweepVersions(swept, found, log), sweepPartialUploads(swept, found, log)];
-      return async () => void (await Promise.all(stops.map((stop) => stop())));
-    };
-    let stopSweeping = await sweep(config);
-    const { addresses } = supervisor;
-    log.info({ addresses, workers: config.workers, nativeCrypto: isNativeCryptoAvailable() }, 'listening');
-    const shownPath = options.shownPath ?? config.path;
-    return {
-      addresses,
-      reload: async () => {
-        const reloaded = await supervisor.reload((current) => candidate(shownPath, current));
-        tellReload(reloaded, { config: supervisor.config, journal, log });
-        if (reloaded.kind === 'done') {
-          await stopSweeping();
-          stopSweeping = await sweep(supervisor.config);
-        }
-        return reloaded;
-      },
-      stop: async () => {
-        await supervisor.stop();
-        await stopSweeping();
-        await beginner.settled();
-        await closeStored(catalog, journal);
-      },
-    };
+    return await startServing(config, { journal, catalog, log, options });
   } catch (error) {
     await closeStored(catalog, journal).catch((failure: unknown) => log.error({ err: failure }, 'closing'));
     throw error;
   }
 }
 
+interface Opened {
+  readonly journal: FileJournal;
+  readonly catalog: Catalog;
+  readonly log: Logger;
+  readonly options: StartOptions;
+}
+
+async function startServing(config: Config, opened: Opened): Promise<RunningServer> {
+  const { journal, catalog, log, options } = opened;
+  const observers = new Observers(journal, catalog, log);
+  const beginner = new Beginner(opened, observers);
+  const events = auditSshEvents(observers.journal, log);
+  const supervisor = await startSupervisor({
+    config,
+    log,
+    begin: (next) => beginner.begin(next),
+    refused: (socket: Socket, reason) => {
+      observers.metrics.count('connections_refused', { reason });
+      events.connectionRefused({ connection: connectionFacts(socket), reason });
+    },
+  });
+  let stopSweeping = await startSweeping(config, opened);
+  const reload = async (): Promise<Reloaded> => {
+    const reloaded = await supervisor.reload((current) =>
+      candidate(options.shownPath ?? config.path, current),
+    );
+    observers.metrics.count('reloads', { result: reloaded.kind });
+    tellReload(reloaded, { config: supervisor.config, journal, log });
+    if (reloaded.kind === 'done') {
+      await stopSweeping();
+      stopSweeping = await startSweeping(supervisor.config, opened);
+      await observers.listen(supervisor).catch((error: unknown) => log.error({ err: error }, 'health'));
+    }
+    return reloaded;
+  };
+  const end = deferred();
+  const ended = deferred();
+  let control: ControlServer;
+  try {
+    await observers.start(supervisor);
+    const handle = controlHandler({
+      observers,
+      supervisor,
+      reload,
+      stop: () => {
+        end.resolve();
+        return ended.promise;
+      },
+    });
+    control = await openControl(config.control.socket, handle, log);
+  } catch (error) {
+    await supervisor.stop();
+    observers.close();
+    await stopSweeping();
+    throw error;
+  }
+  const { addresses } = supervisor;
+  log.info({ addresses, workers: config.workers, nativeCrypto: isNativeCryptoAvailable() }, 'listening');
+  return {
+    addresses,
+    stopAsked: end.promise,
+    reload,
+    stop: async () => {
+      await supervisor.stop();
+      observers.close();
+      await stopSweeping();
+      await beginner.settled();
+      await closeStored(catalog, journal);
+      ended.resolve();
+      await new Promise((resolve) => setImmediate(resolve)); // whoever asked for the end hears of it
+      control.close();
+    },
+  };
+}
+
+/** The jobs of each hour. Answers what stops them. */
+async function startSweeping(
+  config: Config,
+  { journal, catalog, log }: Opened,
+): Promise<() => Promise<void>> {
+  const found = { journal, catalog, roots: await catalogRoots(config) };
+  const stops = [sweepVersions(config, found, log), sweepPartialUploads(config, found, log)];
+  return async () => void (await Promise.all(stops.map((stop) => stop())));
+}
+
+/** What the control socket is asked, and who answers. */
+function controlHandler(server: {
+  readonly observers: Observers;
+  readonly supervisor: Supervisor;
+  readonly reload: () => Promise<Reloaded>;
+  readonly stop: () => Promise<void>;
+}): ControlHandler {
+  const { observers, supervisor } = server;
+  return async (request) => {
+    if (request.command === 'status') return await observers.status(supervisor);
+    if (request.command === 'reload') return await server.reload();
+    if (request.command === 'kill') {
+      const { connections } = await supervisor.status();
+      const ended = connections.some(({ id }) => id === request.connection);
+      if (ended) supervisor.endConnection(request.connection);
+      return { ended };
+    }
+    await server.stop();
+    return { stopped: true };
+  };
+}
+
+function deferred(): { readonly promise: Promise<void>; readonly resolve: () => void } {
+  let resolve: () => void = () => undefined;
+  const promise = new Promise<void>((done) => (resolve = done));
+  return { promise, resolve };
+}
+
 /** Starts those who serve, in this process or in others, and clears away what they leave when they die. */
 class Beginner {
-  readonly #stored: Pick<Stored, 'journal' | 'catalog'>;
-  readonly #log: Logger;
-  readonly #options: StartOptions;
+  readonly #opened: Opened;
+  readonly #observers: Observers;
   readonly #ownership = new Ownership();
   readonly #relay = new OwnershipRelay();
   #clearing: Promise<void> = Promise.resolve();
 
-  constructor(stored: Pick<Stored, 'journal' | 'catalog'>, log: Logger, options: StartOptions) {
-    this.#stored = stored;
-    this.#log = log;
-    this.#options = options;
+  constructor(opened: Opened, observers: Observers) {
+    this.#opened = opened;
+    this.#observers = observers;
   }
 
   async begin(config: Config): Promise<Generation> {
-    const { journal, catalog } = this.#stored;
-    const { around } = this.#options;
-    const log = this.#log;
+    const { catalog, log, options } = this.#opened;
+    const { journal, metrics } = this.#observers;
+    const { around } = options;
+    const measure = (measured: Measure): void => metrics.measure(measured);
     await recoverCatalog(catalog, config, log);
     // Not before: of what a crash has left, the catalog knows what can be kept.
     sweepRoots(config, log);
     if (config.workers === 0 || around !== undefined) {
-      const shared = { journal, catalog, ownership: this.#ownership, log };
+      const shared = { journal, catalog, ownership: this.#ownership, log, measure };
       return localGeneration(await createServing(config, { ...shared, ...(around && { around }) }));
     }
     return await startWorkerPool({
       config,
-      services: { program: workerProgram, journal, ownership: this.#relay, measure: () => undefined },
+      services: { program: workerProgram, journal, ownership: this.#relay, measure },
       log,
-      onDied: (pid, how) => this.#clear(config, { pid, how }),
+      onDied: (pid, how) => {
+        metrics.count('worker_deaths');
+        this.#clear(config, { pid, how });
+      },
     });
   }
 
@@ -150,20 +234,17 @@ class Beginner {
   }
 
   #clear(config: Config, { pid, how }: { readonly pid: number; readonly how: string }): void {
-    const { journal } = this.#stored;
+    const { journal, catalog, log } = this.#opened;
     journal.append(
       serverRecord({ operation: 'worker', outcome: 'failed', path: `${pid}: ${how}`, error: 'INTERRUPTED' }),
     );
-    journal.abandon(String(pid), orphansOf(config, this.#log));
+    journal.abandon(String(pid), orphansOf(config, log));
     this.#clearing = this.#clearing.then(async () => {
       try {
-        await recoverCatalog(this.#stored.catalog, config, this.#log);
-        sweepRoots(config, this.#log);
+        await recoverCatalog(catalog, config, log);
+        sweepRoots(config, log);
       } catch (error) {
-        this.#log.error(
-          { err: error },
-          'what a worker left could not be cleared away; the next start does it',
-        );
+        log.error({ err: error }, 'what a worker left could not be cleared away; the next start does it');
       }
     });
   }

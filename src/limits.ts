@@ -126,8 +126,18 @@ export const workerRespawnMsMin = 50; // the wait after a worker that died young
 export const workerRespawnMsMax = 10 * 1000;
 export const workerYoungMs = 10 * 1000; // one that lived longer is replaced at once
 export const workerEndMsMax = 5 * 1000; // beyond its drain time; then it is killed
+export const workerLastWordsMs = 50; // without a message after its end, and there is none any more
 export const workerMemoryFactorMax = 2; // of limits.workerMemoryMax, when a worker is killed that grows while it drains
 export const retiredWorkersMax = 64; // that still have connections; beyond it the oldest gets only the drain time
 export const retiredIdleMs = 5 * 1000; // how long a connection from before a reload may be without a session
 export const socketsWaitingMsMax = 30 * 1000; // for a worker, while there is none
 export const ownershipRecentChangesMax = 10_000; // remembered to tell which of two came first; older ones count as conflicts
+
+/** Control and health. */
+export const controlConnectionsMax = 16; // at one time; each is an operator's command
+export const controlRequestBytesMax = 4 * kib;
+export const controlRequestMsMax = 5 * 1000; // until a whole request has come
+export const statusRowsMax = 1000; // connections and transfers in one status; the caps allow for many more
+export const healthConnectionsMax = 32; // at one time
+export const healthRequestMsMax = 10 * 1000; // for a whole request, and for its answer
+export const healthBeatMsMax = 15 * 1000; // how old what is known of the disk may be before it counts as not ready

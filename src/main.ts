@@ -12,6 +12,31 @@ const commands: CommandTable = [
     load: () => import('./cli/serve.ts'),
   },
   {
+    name: 'status',
+    summary: 'show what a running server does',
+    load: () => import('./cli/status.ts'),
+  },
+  {
+    name: 'sessions',
+    summary: 'list the connections of a running server',
+    load: () => import('./cli/sessions.ts'),
+  },
+  {
+    name: 'kill',
+    summary: 'end a connection of a running server',
+    load: () => import('./cli/kill.ts'),
+  },
+  {
+    name: 'reload',
+    summary: 'have a running server read its configuration again',
+    load: () => import('./cli/reload.ts'),
+  },
+  {
+    name: 'stop',
+    summary: 'stop a running server',
+    load: () => import('./cli/stop.ts'),
+  },
+  {
     name: 'init',
     summary: 'create keys, a demo user and a configuration, once',
     load: () => import('./cli/init.ts'),

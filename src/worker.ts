@@ -23,7 +23,7 @@ const uplink = new Uplink({
   send: (message) => {
     if (process.connected) process.send?.(message, undefined, {}, () => undefined);
   },
-  serve: async (config, { journal, ownership }) => {
+  serve: async (config, { journal, ownership, measure }) => {
     checkSandbox();
     const log = makeLogger(config.log.level);
     process.on('uncaughtException', (error) => {
@@ -32,7 +32,7 @@ const uplink = new Uplink({
     });
     const catalog = await openConfiguredCatalog(config, 'refuse');
     closeCatalog = () => catalog.close();
-    return await createServing(config, { journal, catalog, ownership, log });
+    return await createServing(config, { journal, catalog, ownership, log, measure });
   },
   hasOwners,
   end: (exitCode) => {

@@ -36,12 +36,14 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   audit: ['types:ssh', 'types:users'],
   ssh: ['session', 'users', 'types:types'],
   supervisor: ['guard/ownership.ts', 'guard/virtual-path.ts', 'types:config', 'types:ssh', 'types:audit'],
+  observe: ['types:audit', 'types:guard', 'types:supervisor'],
   types: [],
   cli: ['*'],
   'compose.ts': ['*'],
   'compose-catalog.ts': ['*'],
   'compose-versions.ts': ['*'],
   'compose-serving.ts': ['*'],
+  'compose-observe.ts': ['*'],
   'worker.ts': ['*'],
   'compose-resume.ts': ['*'],
   'main.ts': ['*'],
@@ -55,13 +57,13 @@ const mayUse: readonly {
 }[] = [
   {
     modules: /^node:fs(\/promises)?$/,
-    rooms: ['storage', 'audit', 'catalog', 'config', 'users', 'cli', 'main.ts'],
+    rooms: ['storage', 'audit', 'catalog', 'config', 'users', 'supervisor', 'cli', 'main.ts'],
     instead: 'reach files of clients through guard/files.ts',
   },
   // users/ needs the block lists of node:net, and opens no socket.
   {
     modules: /^node:(net|tls|http|https)$/,
-    rooms: ['ssh', 'users', 'supervisor'],
+    rooms: ['ssh', 'users', 'supervisor', 'observe'],
     instead: 'sockets live in supervisor/ and ssh/',
   },
   { modules: /^picomatch$/, rooms: ['guard'], instead: 'guard/glob.ts reads patterns' },

@@ -62,6 +62,14 @@ export interface CatalogEntry extends KnownEntry {
   readonly path: VirtualPath;
 }
 
+export interface LastUpload {
+  readonly user: string;
+  readonly path: VirtualPath;
+  readonly bytes: number;
+  /** ISO 8601. */
+  readonly time: string;
+}
+
 export interface Catalog {
   readonly beginning: Beginning;
   ledger(account: {
@@ -70,6 +78,10 @@ export interface Catalog {
     readonly quota: Quota;
   }): Promise<Ledger>;
   usage(user: string): Promise<Usage>;
+  /** The newest file of each user that came whole. Looks at everything. */
+  lastUploads(): Promise<readonly LastUpload[]>;
+  /** Rejects if nothing can be written. */
+  checkWritable(): Promise<void>;
   entryAt(root: CatalogRoot, path: VirtualPath): Promise<CatalogEntry | undefined>;
   /** Everything known at and below a path, in the order of its bytes. */
   entries(root: CatalogRoot, below: VirtualPath): AsyncIterable<CatalogEntry>;
@@ -131,6 +143,26 @@ export class SqliteCatalog implements Catalog {
 
   async usage(user: string): Promise<Usage> {
     return await usageOf(this.database.read, user);
+  }
+
+  async lastUploads(): Promise<readonly LastUpload[]> {
+    // SQLite takes the other columns from the row of the maximum.
+    const rows = await this.database.read
+      .selectFrom('entries')
+      .select((builder) => ['user', 'path', 'bytes', builder.fn.max('stored_at').as('time')])
+      .where('verdict', 'is not', null)
+      .groupBy('user')
+      .execute();
+    return rows.flatMap(({ user, path, bytes, time }) =>
+      user === null || time === null ? [] : [{ user, path: asPath(path), bytes, time }],
+    );
+  }
+
+  async checkWritable(): Promise<void> {
+    const { own, boot } = this.#processes;
+    await this.database.write(async (writer) => {
+      await writer.updateTable('processes').set({ boot }).where('id', '=', own).execute();
+    });
   }
 
   async entryAt(root: CatalogRoot, path: VirtualPath): Promise<CatalogEntry | undefined> {

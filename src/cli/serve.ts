@@ -4,6 +4,7 @@
  */
 import type { Logger } from 'pino';
 import { startServer } from '../compose.ts';
+import { serviceManager } from '../supervisor/service-manager.ts';
 import { addressText } from './address.ts';
 import type { Command, ExitCode } from './command.ts';
 import { configOption, loadReported } from './config-option.ts';
@@ -17,7 +18,7 @@ const stopSlackMs = 10_000; // for what follows the drain: aborts, fsyncs, the j
 export const command: Command = {
   description: `Listens on the configured addresses and prints one line for each on standard output when
 it is ready. The log goes to standard error: readable on a terminal, JSON lines otherwise.
-SIGINT or SIGTERM stops it: running transfers may finish for limits.drainSeconds, then exit
+SIGHUP has it read the configuration again, as "scpd reload" does. SIGINT or SIGTERM stops it: running transfers may finish for limits.drainSeconds, then exit
 code 0. A second signal stops it at once, with exit code 130 or 143.`,
   options: configOption,
 
@@ -36,6 +37,7 @@ code 0. A second signal stops it at once, with exit code 130 or 143.`,
 /** What `startServer` gives. */
 export interface Stoppable {
   readonly addresses: readonly { readonly host: string; readonly port: number }[];
+  readonly stopAsked?: Promise<void>;
   reload?(): Promise<unknown>;
   stop(): Promise<void>;
 }
@@ -55,9 +57,17 @@ export async function serve(
     return 1;
   }
   for (const address of server.addresses) printLine(`scpd ${version()} listening on ${addressText(address)}`);
-  process.on('SIGHUP', () => void server.reload?.());
-  const signal = await stopAsked;
+  const manager = serviceManager(process.env, (error) => log.warn({ err: error }, 'systemd can not be told'));
+  manager.tell('ready');
+  manager.startWatchdog();
+  process.on('SIGHUP', () => {
+    manager.tell('reloading');
+    void server.reload?.().then(() => manager.tell('ready'));
+  });
+  const asked = server.stopAsked?.then(() => 'scpd stop') ?? stopAsked;
+  const signal = await Promise.race([stopAsked, asked]);
   log.info({ signal, drainSeconds }, 'stopping; a second signal stops at once');
+  manager.tell('stopping');
   const overdue = setTimeout(
     () => {
       log.error('stopping took too long; what was not finished is aborted');

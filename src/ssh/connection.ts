@@ -128,6 +128,7 @@ export class Connection {
     let isFirst = true;
     client.on('handshake', () => {
       if (isFirst && wantsExtensions()) sendExtensionInfo(transport);
+      if (isFirst) this.#options.events.keysExchanged?.();
       isFirst = false;
       rekeys.onKeysExchanged();
       outbound.release();

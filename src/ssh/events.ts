@@ -43,6 +43,8 @@ export interface SshEvents {
     readonly connection: ConnectionFacts;
     readonly reason: ConnectionRefusal;
   }): void;
+  /** The first key exchange of a connection is complete. */
+  keysExchanged?(): void;
   loginSucceeded(login: Login): void;
   /**
    * A key (or password…) was refused: once for each that the client tried; the first `none` request, by which clients ask

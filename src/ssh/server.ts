@@ -170,6 +170,7 @@ function unfailing(events: SshEvents, log: Logger): SshEvents {
   };
   return {
     connectionRefused: safely((facts) => events.connectionRefused(facts)),
+    keysExchanged: safely(() => events.keysExchanged?.()),
     loginSucceeded: safely((login) => events.loginSucceeded(login)),
     loginRefused: safely((facts) => events.loginRefused(facts)),
     requestRefused: safely((login, what) => events.requestRefused(login, what)),

@@ -17,7 +17,7 @@ import type { Serving } from './serving.ts';
 export interface Supervisor {
   readonly journal: Journal;
   readonly ownership: Ownership;
-  measure(measure: Measure): void;
+  readonly measure: (measure: Measure) => void;
 }
 
 export interface UplinkOptions {

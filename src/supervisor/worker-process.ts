@@ -5,9 +5,11 @@
  */
 import { fork, type ChildProcess } from 'node:child_process';
 import type { Socket } from 'node:net';
+import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import type { SharedJournal } from '../audit/record.ts';
 import type { Config } from '../config/config.ts';
+import { workerLastWordsMs } from '../limits.ts';
 import type { Seat } from '../ssh/events.ts';
 import { JournalBridge } from './journal-bridge.ts';
 import {
@@ -85,11 +87,7 @@ export class WorkerProcess {
     this.#peer = { tell: (sequence, change) => this.#send({ kind: 'owned', sequence, change }) };
     this.#child.on('message', (message: FromWorker) => this.#onMessage(message));
     this.#child.once('error', (error) => this.#onGone(error.message));
-    // Only when both are over it has said all that it could: which sockets it had, and what is to be recorded.
-    const ended = new Promise<string>((resolve) => {
-      this.#child.once('exit', (code, signal) => resolve(signal ?? `exit code ${code}`));
-    });
-    this.#child.once('disconnect', () => void ended.then((how) => this.#onGone(how)));
+    this.#child.once('exit', (code, signal) => void this.#onExit(signal ?? `exit code ${code}`));
     const owned = options.ownership.join(this.#peer);
     this.#send({ kind: 'start', config: options.config, owned });
   }
@@ -232,6 +230,17 @@ export class WorkerProcess {
   #send(message: ToWorker): void {
     // A worker that is gone is found by its exit; what was meant for it has no meaning any more.
     if (this.#child.connected) this.#child.send(message, () => undefined);
+  }
+
+  /**
+   * What it said last may still be on its way: which sockets it had, and what is to be recorded. The channel's own end is
+   * nothing to wait for, because it does not come while a socket is in it.
+   */
+  async #onExit(how: string): Promise<void> {
+    this.#signMs = performance.now();
+    while (this.#child.connected && this.silentMs < workerLastWordsMs) await delay(workerLastWordsMs / 2);
+    if (this.#child.connected) this.#child.disconnect();
+    this.#onGone(how);
   }
 
   #onGone(how: string): void {
