@@ -81,8 +81,8 @@ export class Metrics {
   }
 
   /** Every record that goes to the journal comes by here. */
-  record({ operation, protocol, outcome, verdict, bytes = 0, durationMs = 0 }: AuditRecord): void {
-    if (operation !== 'upload' && operation !== 'download') return;
+  record({ operation, phase, protocol, outcome, verdict, bytes = 0, durationMs = 0 }: AuditRecord): void {
+    if (phase === 'begin' || (operation !== 'upload' && operation !== 'download')) return;
     const labels = { protocol, direction: operation === 'upload' ? 'up' : 'down' };
     this.#transfers.inc({ ...labels, verdict: verdict ?? outcome });
     this.#bytes.inc(labels, bytes);

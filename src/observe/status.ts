@@ -48,9 +48,9 @@ export class LastUploads {
     if (!this.#byUser.has(user)) this.#byUser.set(user, upload);
   }
 
-  record({ operation, outcome, user, path, bytes = 0, time }: AuditRecord): void {
+  record({ operation, phase, outcome, user, path, bytes = 0, time }: AuditRecord): void {
     // Users of the configuration only: nobody else can have uploaded anything.
-    if (operation === 'upload' && outcome === 'done' && user !== null)
+    if (operation === 'upload' && phase !== 'begin' && outcome === 'done' && user !== null)
       this.#byUser.set(user, { time, path: path ?? '', bytes });
   }
 }
