@@ -12,7 +12,14 @@ import { rootPath, type VirtualPath } from '../guard/virtual-path.ts';
 import { catalogPageEntries } from '../limits.ts';
 import { encodeName } from '../name-bytes.ts';
 import { openDatabase, type Beginning, type Database, type DatabaseOptions } from './database.ts';
-import { findEntry, moveEntries, pageOfEntries, sumOfFiles } from './entries.ts';
+import {
+  findEntry,
+  moveEntries,
+  pageOfEntries,
+  sumOfFiles,
+  newestUploads,
+  type LastUpload,
+} from './entries.ts';
 import { PartialUploads, type SaveLeft } from './partial-uploads.ts';
 import { CatalogLedger, knownEntry } from './ledger.ts';
 import { asPath, pathOf } from './path-bytes.ts';
@@ -60,14 +67,6 @@ export interface UsageCorrection {
 /** An entry and where it is. */
 export interface CatalogEntry extends KnownEntry {
   readonly path: VirtualPath;
-}
-
-export interface LastUpload {
-  readonly user: string;
-  readonly path: VirtualPath;
-  readonly bytes: number;
-  /** ISO 8601. */
-  readonly time: string;
 }
 
 export interface Catalog {
@@ -146,16 +145,7 @@ export class SqliteCatalog implements Catalog {
   }
 
   async lastUploads(): Promise<readonly LastUpload[]> {
-    // SQLite takes the other columns from the row of the maximum.
-    const rows = await this.database.read
-      .selectFrom('entries')
-      .select((builder) => ['user', 'path', 'bytes', builder.fn.max('stored_at').as('time')])
-      .where('verdict', 'is not', null)
-      .groupBy('user')
-      .execute();
-    return rows.flatMap(({ user, path, bytes, time }) =>
-      user === null || time === null ? [] : [{ user, path: asPath(path), bytes, time }],
-    );
+    return await newestUploads(this.database.read);
   }
 
   async checkWritable(): Promise<void> {

@@ -4,7 +4,7 @@
  */
 import { sql, type InsertResult, type ExpressionBuilder, type SqlBool, type Expression } from 'kysely';
 import type { VirtualPath } from '../guard/virtual-path.ts';
-import { asBytes } from './path-bytes.ts';
+import { asBytes, asPath } from './path-bytes.ts';
 import { prepared } from './prepared.ts';
 import { rebalance } from './reservations.ts';
 import type { EntryRow, NewEntry, Reader, Tables, Writer } from './tables.ts';
@@ -201,3 +201,26 @@ const upsertEntry = prepared<NewEntry, InsertResult>((on, row) => {
     .values({ root_id: row.root_id, path: row.path, ...columns })
     .onConflict((conflict) => conflict.columns(['root_id', 'path']).doUpdateSet(columns));
 });
+
+/** The newest file of a user that came whole. */
+export interface LastUpload {
+  readonly user: string;
+  readonly path: VirtualPath;
+  readonly bytes: number;
+  /** ISO 8601. */
+  readonly time: string;
+}
+
+/** One for each user that has any. Looks at everything. */
+export async function newestUploads(reader: Reader): Promise<LastUpload[]> {
+  // SQLite takes the other columns from the row of the maximum.
+  const rows = await reader
+    .selectFrom('entries')
+    .select((builder) => ['user', 'path', 'bytes', builder.fn.max('stored_at').as('time')])
+    .where('verdict', 'is not', null)
+    .groupBy('user')
+    .execute();
+  return rows.flatMap(({ user, path, bytes, time }) =>
+    user === null || time === null ? [] : [{ user, path: asPath(path), bytes, time }],
+  );
+}
