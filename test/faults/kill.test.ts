@@ -101,11 +101,10 @@ async function killWhileStaged(t: Test, site: FaultSite, way: Way): Promise<void
   t.match(server.log, /removed uploads that a crash had left unfinished/);
 }
 
-for (const [number, way] of ways.entries()) {
-  const workers = number; // none: one process does all; else the one that is killed leaves others behind
-  const words = `${way.name}, ${workers} workers: ${roundsOfWay} kills, FAULTS_SEED=${seed}`;
+for (const way of ways) {
+  const words = `${way.name}: ${roundsOfWay} kills, FAULTS_SEED=${seed}`;
   t.test(words, { skip: missing('scp') }, async (t) => {
-    const site = await startFaultSite(t, { settings: { workers } });
+    const site = await startFaultSite(t);
     await killWhileStaged(t, site, way);
     const pool = [150_000, 400_000, 1_000_000, 2_000_000].map((bytes) => site.content(bytes, name));
     const counts = newCounts();
@@ -118,7 +117,7 @@ for (const [number, way] of ways.entries()) {
     t.comment(`${way.name}: ${JSON.stringify(counts)}`);
     noteFault({
       group: 'The server is killed',
-      fault: `kill -9 at a random moment of an overwrite loop, ${workers} workers`,
+      fault: 'kill -9 at a random moment of an overwrite loop',
       way: way.name,
       rounds: roundsOfWay,
       counts,
