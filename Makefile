@@ -72,6 +72,10 @@ bench: build ## measure beside Debian's sshd and write docs/performance.md: an h
 bench-quick: build ## the same in less than two minutes: ratios only, for whoever touches a hot path
 	$(bench)/bench.ts --quick
 
+.PHONY: bench-audit
+bench-audit: build ## write, verify and search a journal of 10 million records; fewer with RECORDS=1000000
+	node scripts/bench-audit.mjs $(RECORDS)
+
 .PHONY: transcripts
 transcripts: build ## record the wire of each SCP client into test/transcripts again
 	$(bin)/tap --disable-coverage test/support/record-transcripts.ts

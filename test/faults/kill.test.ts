@@ -6,11 +6,13 @@
  */
 import t, { type Test } from 'tap';
 import { statSync } from 'node:fs';
+import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { missing, type Finished } from '../support/clients.ts';
 import { startFaultSite, type Attempt, type FaultSite } from '../support/faults/fault-site.ts';
 import { below, isFullRun, newCounts, noteFault, rounds, seed } from '../support/faults/fault-table.ts';
 import { ways, type Way } from '../support/faults/ways.ts';
+import { journalProblems } from '../support/journal.ts';
 import { remote } from '../support/server.ts';
 
 const roundsOfWay = rounds({ few: 6, all: 200 });
@@ -76,6 +78,7 @@ async function killRound(
   t.not(standing, 'half', `round ${round}, after ${done} overwrites: the old file or the new one`);
   await site.server.start();
   t.equal(site.stored(name), now, 'a start changes no file');
+  t.strictSame(await journalProblems(join(site.server.place, 'var/audit')), [], 'the journal is whole');
   return standing;
 }
 

@@ -3,6 +3,9 @@ import type { Test } from 'tap';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
+import { readPublicKeyFile } from '../../src/audit/journal-key.ts';
+import { OpenEntries } from '../../src/audit/open-entries.ts';
+import { verifyJournal } from '../../src/audit/verify.ts';
 import { openFileJournal, type FileJournal, type JournalOptions } from '../../src/audit/file-journal.ts';
 import type { AuditRecord, RecordFacts, WrittenRecord } from '../../src/audit/record.ts';
 import { checkRecord, testSession } from './checked-journal.ts';
@@ -65,4 +68,14 @@ export function recordsIn(directory: string): WrittenRecord[] {
 /** Those that somebody's session made. */
 export function clientRecordsIn(directory: string): WrittenRecord[] {
   return recordsIn(directory).filter(({ protocol }) => protocol !== 'server');
+}
+
+/** What is wrong with a journal after a crash and a start: in its chain, and what was begun and never ended. */
+export async function journalProblems(directory: string): Promise<string[]> {
+  const key = await readPublicKeyFile(join(directory, 'journal-key.pub'));
+  const problems: string[] = [];
+  for await (const { kind, seq } of verifyJournal({ directory, key })) problems.push(`${kind} ${seq}`);
+  const entries = new OpenEntries();
+  for (const record of recordsIn(directory)) entries.saw(record, { seq: record.seq, process: '' });
+  return [...problems, ...entries.of().map(({ begin }) => `no end of ${begin.operation} ${begin.path}`)];
 }

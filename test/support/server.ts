@@ -21,6 +21,8 @@ import { run, type Finished, type RunOptions } from './clients.ts';
 const program = fileURLToPath(new URL('../../dist/main.js', import.meta.url));
 const readyMsMax = 60_000;
 const recordMsMax = 5000;
+/** So long nothing is written when a client is gone. */
+const recordRestMs = 400;
 
 export interface ServerOptions {
   /** Users beside "demo", who has the preset `full`. All log in with the demo key. */
@@ -130,19 +132,17 @@ export class TestServer {
   }
 
   /**
-   * The newest record of an operation that has not merely begun, once the journal has no session open. A refusal is told
+   * The newest record of an operation that has not merely begun, once the journal is at rest after it. A refusal is told
    * before it is on disk: only successes wait for that.
    */
   async newest(operation: WrittenRecord['operation']): Promise<WrittenRecord | undefined> {
+    let [count, restMs] = [0, 0];
     for (let waitedMs = 0; waitedMs < recordMsMax; waitedMs += 20) {
       const records = this.records().filter((record) => record.protocol !== 'server');
-      const last = records.at(-1)?.operation;
-      if (last === 'disconnect' || last === operation) {
-        const found = records.findLast(
-          (record) => record.operation === operation && record.phase !== 'begin',
-        );
-        if (found !== undefined) return found;
-      }
+      restMs = records.length === count ? restMs + 20 : 0;
+      count = records.length;
+      const found = records.findLast((record) => record.operation === operation && record.phase !== 'begin');
+      if (found !== undefined && restMs >= recordRestMs) return found;
       await new Promise((resolve) => setTimeout(resolve, 20));
     }
     return undefined;
