@@ -6,7 +6,8 @@
 import { ScpdError, errorCode, type ErrorCode, type RuleRefusal } from '../errors.ts';
 import type { OnConflict, Verb, VersionPolicy } from '../users/rule.ts';
 import type { User } from '../users/user.ts';
-import { Ownership, type Named, type OwnPaths } from './ownership.ts';
+import { Ownership, type Made, type Named, type OwnPaths } from './ownership.ts';
+import type { Place } from './store.ts';
 import { decide, hasVersions, keepsTree, mayMoveTree, ruleFor, rulesOf, type CompiledRule } from './rules.ts';
 import { isVersionPath, originalOf, storedVersionPath } from './version-path.ts';
 import { componentsOf, reservedName, type VirtualPath } from './virtual-path.ts';
@@ -59,10 +60,14 @@ export class Access {
 
   /**
    * Asks again about where a path has led, if that is elsewhere. `actual` leads to our own area only for what may be looked
-   * at there; a link never does.
+   * at there; a link never does. What a process of the host has put in the place of the user's own is not own, and so the
+   * path as asked is asked about again.
    */
-  checkPlace(verbs: readonly Verb[], path: VirtualPath, place: VirtualPath): void {
+  checkPlace(verbs: readonly Verb[], path: VirtualPath, { path: place, attributes }: Place): void {
     const isArea = componentsOf(place)[0] === reservedName && place === this.actual(path);
+    const isOthers =
+      attributes !== undefined && this.#own.found({ path, stored: place }, attributes.identity);
+    if (isOthers) this.check(verbs, path);
     if (place !== path && !isArea) this.check(verbs, place);
   }
 
@@ -167,8 +172,13 @@ export class Access {
   }
 
   /** This session made it. */
-  made(made: Named): void {
+  made(made: Made): void {
     this.#own.add(made, { remember: (ruleFor(this.#rules, made.stored)?.own.size ?? 0) > 0 });
+  }
+
+  /** A file of this session's user, or another's, has a second name. */
+  linked(from: VirtualPath, to: VirtualPath): void {
+    this.#own.link(from, to);
   }
 
   removed(gone: Named): void {

@@ -151,7 +151,7 @@ class GuardedFiles implements Files {
       async (place) => {
         if (place.attributes !== undefined) throw new ScpdError('ALREADY_EXISTS');
         await this.#quota.making(place, { bytes: 0 }, () => place.makeDirectory(mode));
-        this.#access.made({ path: place.path, stored: place.path });
+        this.#access.made({ path: place.path, stored: place.path, identity: place.look()?.identity });
       },
     );
   }
@@ -253,7 +253,7 @@ class GuardedFiles implements Files {
         if (place.attributes !== undefined) throw new ScpdError('ALREADY_EXISTS');
         const text = linkTextBeneath(place.path, target);
         await this.#quota.making(place, { bytes: 0 }, () => place.makeLink(text));
-        this.#access.made({ path: place.path, stored: place.path });
+        this.#access.made({ path: place.path, stored: place.path, identity: place.look()?.identity });
       },
     );
   }
@@ -274,7 +274,7 @@ class GuardedFiles implements Files {
           await this.#quota.making(target, { bytes: attributes.sizeBytes, known }, () =>
             place.linkTo(target),
           );
-          this.#access.made({ path: target.path, stored: target.path });
+          this.#access.linked(place.path, target.path);
         });
       },
     );
@@ -326,7 +326,7 @@ class GuardedFiles implements Files {
       const actual = this.#access.actual(path);
       if (actual !== path && !isStoredVersion(actual)) notes.stored = actual;
       place = await this.#store.locate(actual, { follow: attempt.follow });
-      this.#access.checkPlace(anyOf, path, place.path);
+      this.#access.checkPlace(anyOf, path, place);
       if (attempt.recorded) this.#journal.ensureWritable();
       const result = await act(place, notes);
       if (attempt.recorded) this.#journal.record(attemptRecord(attempt, { startedMs, notes }));

@@ -18,6 +18,8 @@ interface Entry {
   /** Made it, or changed it last. */
   readonly session: OwnPaths;
   readonly untilMs: number;
+  /** Of what was made: what else has the name later is not it, though nobody told us. Without it, whatever is there. */
+  readonly identity: string | undefined;
 }
 
 /** Oldest first. */
@@ -27,6 +29,13 @@ type Entries = Map<VirtualPath, Entry>;
 export interface Named {
   readonly path: VirtualPath;
   readonly stored: VirtualPath;
+}
+
+/** Something that was made, as `StoredAttributes.identity` tells it from all else. */
+export interface Made extends Named {
+  readonly identity?: string | undefined;
+  /** What is left of its time, where it is not new. */
+  readonly windowMs?: number;
 }
 
 export interface OwnerFacts {
@@ -46,11 +55,11 @@ export interface OwnershipChange extends OwnerFacts {
   /** The same with all that is below. */
   readonly lostWithin: readonly VirtualPath[];
   /** The user's own from now on. */
-  readonly own: readonly Named[];
+  readonly own: readonly Made[];
 }
 
 /** One path that is somebody's, for another process to begin with. */
-export interface OwnedPath extends OwnerFacts, Named {}
+export interface OwnedPath extends OwnerFacts, Pick<Made, keyof Named | 'identity'> {}
 
 export class Ownership {
   /** Root → user → entries. */
@@ -88,9 +97,9 @@ export class Ownership {
   *owned(): Iterable<OwnedPath> {
     for (const [root, users] of this.#roots) {
       for (const [userName, entries] of users) {
-        for (const [path, { stored, untilMs }] of entries) {
+        for (const [path, { stored, untilMs, identity }] of entries) {
           const windowMs = untilMs - this.#now();
-          if (windowMs > 0) yield { root, userName, windowMs, path, stored };
+          if (windowMs > 0) yield { root, userName, windowMs, path, stored, identity };
         }
       }
     }
@@ -168,14 +177,27 @@ export class OwnPaths {
   }
 
   /** This session made it. @param options.remember false: nobody will ask whose it is */
-  add({ path, stored }: Named, options: { readonly remember: boolean }): void {
+  add({ path, stored, identity }: Made, options: { readonly remember: boolean }): void {
     const isElsewhere = path !== stored;
-    const own = options.remember || isElsewhere ? [{ path: stored, stored }] : [];
+    const own = options.remember || isElsewhere ? [{ path: stored, stored, identity }] : [];
     this.#change({
       unnamed: [path],
       lost: [stored],
       own: isElsewhere ? [...own, { path, stored }] : own,
     });
+  }
+
+  /** What has this name now. If that is not what was made, it ends the ownership. True if it did. */
+  found({ path, stored }: Named, identity: string): boolean {
+    const made = this.#facts.entries.get(stored)?.identity;
+    if (made === undefined || made === identity) return false;
+    this.remove({ path, stored });
+    return true;
+  }
+
+  /** It has a second name, which is own for as long as the first one is: nothing new was made. */
+  link(from: VirtualPath, to: VirtualPath): void {
+    this.#change({ lost: [to], own: this.has(from) ? [this.#again(from, to)] : [] }, this.#sessionOf([from]));
   }
 
   /** It is gone. */
@@ -186,24 +208,25 @@ export class OwnPaths {
   /** It is at `to` now, and what was there is gone; a directory with all that is in it. */
   move(from: Named, to: Named, { isDirectory }: { readonly isDirectory: boolean }): void {
     const moved = isDirectory ? this.#ownWithin(from.stored) : this.has(from.stored) ? [from.stored] : [];
-    const own = moved.map((path): Named => {
-      const stored = `${to.stored}${path.slice(from.stored.length)}` as VirtualPath;
-      return { path: stored, stored };
-    });
+    const own = moved.map((path) =>
+      this.#again(path, `${to.stored}${path.slice(from.stored.length)}` as VirtualPath),
+    );
     const isElsewhere = moved.length > 0 && to.path !== to.stored;
-    this.#change({
+    const change = {
       unnamed: [from.path, to.path],
       lost: [from.stored, to.stored],
       lostWithin: isDirectory ? [from.stored, to.stored] : [],
       own: isElsewhere ? [...own, to] : own,
-    });
+    };
+    this.#change(change, this.#sessionOf(moved));
   }
 
-  apply({ unnamed, lost, lostWithin, own }: OwnershipChange): void {
+  /** @param session whose it is from now on */
+  apply({ unnamed, lost, lostWithin, own }: OwnershipChange, session: OwnPaths = this): void {
     for (const path of unnamed) this.#facts.entries.delete(path);
     for (const path of lost) this.#forgetAll(path);
     if (lostWithin.length > 0) this.#forgetWithin(lostWithin);
-    for (const { path, stored } of own) this.#remember(path, stored);
+    for (const made of own) this.#remember(made, session);
   }
 
   /** From now on only the time counts. */
@@ -211,9 +234,9 @@ export class OwnPaths {
     this.#closed = true;
   }
 
-  #change(change: Partial<OwnershipChange>): void {
+  #change(change: Partial<OwnershipChange>, session?: OwnPaths): void {
     const whole = { ...this.#facts.owner, unnamed: [], lost: [], lostWithin: [], own: [], ...change };
-    this.apply(whole);
+    this.apply(whole, session);
     this.#facts.changed(whole);
   }
 
@@ -223,11 +246,23 @@ export class OwnPaths {
     return entry.session === this || entry.untilMs > this.#facts.now() ? entry : undefined;
   }
 
-  #remember(path: VirtualPath, stored: VirtualPath): void {
+  /** What is own at `from`, at `to`: neither a new name nor another place gives it more time. */
+  #again(from: VirtualPath, to: VirtualPath): Made {
+    const { identity, untilMs = 0 } = this.#entry(from) ?? {};
+    return { path: to, stored: to, identity, windowMs: Math.max(0, untilMs - this.#facts.now()) };
+  }
+
+  /** Whose session paths belong to: this one's, unless another made one of them. */
+  #sessionOf(paths: readonly VirtualPath[]): OwnPaths {
+    const sessions = paths.flatMap((path) => this.#entry(path)?.session ?? []);
+    return sessions.find((session) => session !== this) ?? this;
+  }
+
+  #remember({ path, stored, identity, windowMs }: Made, session: OwnPaths): void {
     const { entries, now, owner, makeRoom } = this.#facts;
     if (entries.size >= ownedPathsMax) dropOldest(entries);
     else makeRoom();
-    entries.set(path, { stored, session: this, untilMs: now() + owner.windowMs });
+    entries.set(path, { stored, session, identity, untilMs: now() + (windowMs ?? owner.windowMs) });
   }
 
   #ownWithin(directory: VirtualPath): VirtualPath[] {

@@ -9,6 +9,8 @@ import type { VirtualPath } from './virtual-path.ts';
 export interface StoredAttributes extends Attributes {
   /** Tells one entry from another that has its name later, as long as both exist. */
   readonly inode: string;
+  /** Tells it from all that ever has its name, also when an inode is used again (where the file system knows births). */
+  readonly identity: string;
 }
 
 /** One root, opened for one session. */
@@ -116,6 +118,8 @@ export interface Published {
   readonly name: string;
   /** Of the file that was published: what stands under the name may soon be another one. */
   readonly inode: string;
+  /** As `StoredAttributes.identity`. */
+  readonly identity: string;
   readonly mode: number;
   readonly modifiedSeconds: number;
   /** What it replaced. */

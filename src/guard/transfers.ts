@@ -55,7 +55,7 @@ interface UploadFacts extends TransferFacts {
   readonly resumable: boolean;
   readonly resumed: PartialUpload | undefined;
   /** Told the name that the file got. Answers its path if that is not the one that was asked for. */
-  readonly published: (name: string) => VirtualPath | undefined;
+  readonly published: (made: Pick<Published, 'name' | 'identity'>) => VirtualPath | undefined;
   /** Gives up what is kept of an earlier upload to the path. Never throws. */
   readonly dropPartial: () => Promise<void>;
   /** Drops old versions of which there are too many by now. Never throws. */
@@ -227,9 +227,9 @@ export class GuardedUpload implements Upload, Transfer {
       await this.#resumption.end({ mayKeep: false });
       throw error;
     }
-    return await this.#staged.publish(async ({ bytes, ...published }, look) => {
+    return await this.#staged.publish(async ({ bytes, identity, ...published }, look) => {
       const { name, sha256 } = published;
-      const stored = this.#facts.published(name);
+      const stored = this.#facts.published({ name, identity });
       // Before anything is waited for: records of one name stand in the order in which files got it.
       this.#record.success({
         verdict,

@@ -6,7 +6,7 @@ import type { PartialUpload } from './ledger.ts';
 import type { PartialUploads } from './partial-uploads.ts';
 import { planUpload } from './placement.ts';
 import type { QuotaKeeper } from './quota.ts';
-import type { Place, StageOptions, Store } from './store.ts';
+import type { Place, Published, StageOptions, Store } from './store.ts';
 import { GuardedUpload, type Transfer } from './transfers.ts';
 import type { Versions } from './versions.ts';
 import { childPath, parentPath, type VirtualPath } from './virtual-path.ts';
@@ -59,7 +59,7 @@ export class Uploads {
       resumed: taken?.upload,
       keptBytes: onlyAppends ? staged.sizeBytes : 0,
       isReadable: (!plan.keepContent && taken === undefined) || this.#mayRead(path, place.path),
-      published: (name) => this.#published(path, place.path, name),
+      published: (made) => this.#published(path, place.path, made),
       dropPartial: () => partials.drop(place.path),
       pruneVersions: async () => void (await versions.prune(place.path)),
       answer: (error) => access.answer(error, 'create', [path]),
@@ -84,11 +84,15 @@ export class Uploads {
   }
 
   /** Answers where the file is if that is not where it was sent. */
-  #published(path: VirtualPath, place: VirtualPath, name: string): VirtualPath | undefined {
+  #published(
+    path: VirtualPath,
+    place: VirtualPath,
+    { name, identity }: Pick<Published, 'name' | 'identity'>,
+  ): VirtualPath | undefined {
     const { access } = this.#facts;
     const stored = place === '/' ? place : childPath(parentPath(place), name);
     const isElsewhere = stored !== place || access.actual(path) === stored;
-    access.made({ path: isElsewhere ? path : stored, stored });
+    access.made({ path: isElsewhere ? path : stored, stored, identity });
     return isElsewhere && stored !== path ? stored : undefined;
   }
 }

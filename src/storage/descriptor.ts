@@ -86,6 +86,7 @@ export function attributesOf(stats: Stats): StoredAttributes {
     accessedSeconds: stats.atimeMs / 1000,
     linkCount: stats.nlink,
     inode: String(stats.ino),
+    identity: `${stats.dev}:${stats.ino}:${stats.birthtimeMs}`,
   };
 }
 

@@ -202,8 +202,8 @@ class DiskStagedFile implements StagedFile {
         if (this.#request.durability === 'full') await host.fsync(this.#descriptor);
         return { sha256: digest, ...(await this.#moveIntoPlace()) };
       });
-      const { inode, mode, modifiedSeconds } = attributesOf(fstatSync(this.#descriptor));
-      const published = { bytes: this.#reached, sha256, inode, mode, modifiedSeconds, ...place };
+      const { inode, identity, mode, modifiedSeconds } = attributesOf(fstatSync(this.#descriptor));
+      const published = { bytes: this.#reached, sha256, inode, identity, mode, modifiedSeconds, ...place };
       // Before the file is closed, so that its inode can't be another file's.
       await note?.(published, (path) => lookBeneath(this.#opened.root, path));
       await this.#release();

@@ -88,8 +88,10 @@ export class Uplink {
 
   async #start({ config, owned }: Extract<ToWorker, { kind: 'start' }>): Promise<void> {
     this.#config = config;
-    for (const { path, stored, ...owner } of owned)
-      this.#ownership.apply({ ...owner, unnamed: [], lost: [], lostWithin: [], own: [{ path, stored }] });
+    for (const { path, stored, identity, ...owner } of owned) {
+      const own = [{ path, stored, identity }];
+      this.#ownership.apply({ ...owner, unnamed: [], lost: [], lostWithin: [], own });
+    }
     try {
       this.#serving = await this.#options.serve(config, {
         journal: this.#journal,

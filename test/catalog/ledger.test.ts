@@ -19,6 +19,7 @@ function file(sizeBytes: number, inode = String((lastInode += 1))): StoredAttrib
     accessedSeconds: 0,
     linkCount: 1,
     inode,
+    identity: inode,
   };
 }
 

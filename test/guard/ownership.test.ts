@@ -63,6 +63,38 @@ t.test('what is moved is own at its new place, with all that is in it', async (t
   t.strictSame([has(own, '/dx'), has(own, '/to/x')], [false, true]);
 });
 
+t.test('neither a second name nor another place gives more time', async (t) => {
+  const desk = new Desk();
+  const [first, second] = [desk.open('a'), desk.open('a')];
+  add(first, '/x');
+  add(first, '/y');
+  first.close();
+  desk.nowMs += windowMs - 1000;
+  second.link(virtualPath('/x'), virtualPath('/x2'));
+  second.move(named('/y'), named('/y2'), { isDirectory: false });
+  second.link(virtualPath('/none'), virtualPath('/none2'));
+  const paths = ['/x', '/x2', '/y2', '/none2'];
+  t.strictSame(
+    paths.map((path) => has(second, path)),
+    [true, true, true, false],
+  );
+  desk.nowMs += 1000;
+  t.strictSame(
+    paths.map((path) => has(second, path)),
+    [false, false, false, false],
+  );
+});
+
+t.test('what is found in the place of one’s own is not own', async (t) => {
+  const own = new Desk().open('a');
+  own.add({ ...named('/x'), identity: '1' }, { remember: true });
+  t.notOk(own.found(named('/x'), '1'));
+  own.move(named('/x'), named('/y'), { isDirectory: false });
+  t.notOk(own.found(named('/y'), '1'), 'it is known again where it was moved to');
+  t.ok(own.found(named('/y'), '2'));
+  t.notOk(has(own, '/y'));
+});
+
 t.test('a name for what is stored under another one', async (t) => {
   const desk = new Desk();
   const [a, b] = [desk.open('a'), desk.open('b')];
