@@ -39,6 +39,9 @@ else {
 async function run(): Promise<void> {
   for (const place of places) {
     const cleanup = new Cleanup();
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+      process.once(signal, () => void cleanup.run().finally(() => process.exit(1)));
+    }
     try {
       await runPlace(place, cleanup);
     } finally {
