@@ -4,7 +4,9 @@ import { openCatalog, type Catalog, type CatalogRoot, type SqliteCatalog } from 
 import { saveLeft } from './compose-resume.ts';
 import { realPathOf } from './config/host-files.ts';
 import type { Config } from './config/config.ts';
+import type { DirectoryQuota, Quota } from './guard/ledger.ts';
 import { QuotaKeeper } from './guard/quota.ts';
+import { quotasOf } from './guard/rules.ts';
 import { openDiskStore } from './storage/disk-store.ts';
 import { bootId, isProcessAlive, ownProcess } from './storage/process-identity.ts';
 import type { User } from './users/user.ts';
@@ -23,12 +25,35 @@ export async function catalogRoots({ users }: Config): Promise<ReadonlyMap<strin
   const roots = new Map(
     [...usersOf].map(([hostPath, names]) => {
       const versionsUncounted = names.filter((name) => uncounted.has(name));
-      return [hostPath, { hostPath, users: names, versionsUncounted }];
+      const directoryQuotas = directoryQuotasOf(users.filter(({ user }) => names.includes(user.name)));
+      return [hostPath, { hostPath, users: names, versionsUncounted, directoryQuotas }];
     }),
   );
   return new Map(
     [...rootOf].map(([name, hostPath]) => [name, roots.get(hostPath) ?? { hostPath, users: [name] }]),
   );
+}
+
+/** The quotas that rules set for directories; where several do for the same one, the tightest. */
+function directoryQuotasOf(users: Config['users']): DirectoryQuota[] {
+  const quotas = new Map<string, DirectoryQuota>();
+  for (const { directory, quota } of users.flatMap(({ user }) => quotasOf(user))) {
+    const known = quotas.get(directory);
+    quotas.set(directory, {
+      path: directory,
+      ...tightest('bytesMax', quota, known),
+      ...tightest('filesMax', quota, known),
+    });
+  }
+  return [...quotas.values()];
+}
+
+function tightest<Key extends 'bytesMax' | 'filesMax'>(
+  key: Key,
+  ...quotas: readonly (Quota | undefined)[]
+): { readonly [name in Key]?: number } {
+  const least = Math.min(...quotas.map((quota) => quota?.[key] ?? Infinity));
+  return least === Infinity ? {} : ({ [key]: least } as { readonly [name in Key]: number });
 }
 
 /**
@@ -88,6 +113,7 @@ export async function quotaKeeper(
   return new QuotaKeeper({
     ledger: await catalog.ledger({ root, user: user.name, quota }),
     quota,
+    sharesQuotas: (root.directoryQuotas ?? []).length > 0,
     freeBytesMin,
     onFailure: (error) => log.error({ err: error, user: user.name }, 'the catalog can not be used'),
   });

@@ -5,13 +5,14 @@
  * After a crash `recover` looks at the paths that were being changed; after a power cut, or the loss of the database, at
  * all of each root. Until it has, the sums are not to be trusted, so it runs before anyone is served.
  */
-import type { KnownEntry, Ledger, Quota, Usage } from '../guard/ledger.ts';
+import type { DirectoryQuota, KnownEntry, Ledger, Quota, Usage } from '../guard/ledger.ts';
 import type { Store } from '../guard/store.ts';
 import { isStoredVersion } from '../guard/version-path.ts';
 import { rootPath, type VirtualPath } from '../guard/virtual-path.ts';
 import { catalogPageEntries } from '../limits.ts';
 import { encodeName } from '../name-bytes.ts';
 import { openDatabase, type Beginning, type Database, type DatabaseOptions } from './database.ts';
+import { recountDirectories, setDirectories } from './directories.ts';
 import {
   findEntry,
   moveEntries,
@@ -47,6 +48,8 @@ export interface CatalogRoot {
   readonly users: readonly string[];
   /** Those whose old versions do not count. */
   readonly versionsUncounted?: readonly string[];
+  /** Of directories in it, for all its users together. */
+  readonly directoryQuotas?: readonly DirectoryQuota[];
 }
 
 /** What `recover` has done in one root. */
@@ -59,7 +62,8 @@ export interface Recovered {
 }
 
 export interface UsageCorrection {
-  readonly user: string;
+  /** Who, or which directory with a quota in which root, has or holds another amount than was known. */
+  readonly of: { readonly user: string } | { readonly rootHostPath: string; readonly directory: VirtualPath };
   readonly before: Amount;
   readonly after: Amount;
 }
@@ -198,6 +202,8 @@ export class SqliteCatalog implements Catalog {
     this.#openStore = openStore;
     const { gone, crashed } = await register(this.database, this.#processes);
     for (const root of roots) {
+      const rootId = await this.rootId(root);
+      await this.database.write((writer) => setDirectories(writer, rootId, root.directoryQuotas ?? []));
       const store = openStore(root);
       try {
         if (save !== undefined) await this.partials.saveLeft(root, { store, crashed, save });
@@ -225,7 +231,15 @@ export class SqliteCatalog implements Catalog {
   }
 
   async recount(): Promise<readonly UsageCorrection[]> {
-    return await this.database.write(recount);
+    return await this.database.write(async (writer) => {
+      const corrections: UsageCorrection[] = [];
+      for (const { user, ...sums } of await recount(writer)) corrections.push({ of: { user }, ...sums });
+      for (const { rootId, directory, ...sums } of await recountDirectories(writer)) {
+        const rootHostPath = await hostPathOf(writer, rootId);
+        corrections.push({ of: { rootHostPath, directory }, ...sums });
+      }
+      return corrections;
+    });
   }
 
   /** Also lets go of the name of this process, unless something was left open under it. */
@@ -372,6 +386,15 @@ async function finishRename(database: Database, store: Store, row: ReservationRo
 
 function pathsOf(row: ReservationRow): VirtualPath[] {
   return [pathOf(row), ...(row.target === null ? [] : [asPath(row.target)])];
+}
+
+async function hostPathOf(writer: Writer, rootId: number): Promise<string> {
+  const row = await writer
+    .selectFrom('roots')
+    .select('host_path')
+    .where('id', '=', rootId)
+    .executeTakeFirstOrThrow();
+  return asPath(row.host_path);
 }
 
 async function numberOf(writer: Writer, hostPath: string): Promise<number> {

@@ -4,7 +4,8 @@
  */
 import { sql, type InsertResult, type ExpressionBuilder, type SqlBool, type Expression } from 'kysely';
 import type { VirtualPath } from '../guard/virtual-path.ts';
-import { asBytes, asPath } from './path-bytes.ts';
+import { chargeDirectories, refundDirectories, shiftDirectories } from './directories.ts';
+import { asBytes, asPath, inside } from './path-bytes.ts';
 import { prepared } from './prepared.ts';
 import { rebalance } from './reservations.ts';
 import type { EntryRow, NewEntry, Reader, Tables, Writer } from './tables.ts';
@@ -71,6 +72,10 @@ export async function putEntry(
   });
   if (old?.counts === 1) await charge(writer, old.user, { bytes: -old.bytes, files: -1 });
   if (columns.counts === 1) await charge(writer, entry.user ?? null, { bytes: entry.bytes, files: 1 });
+  const before = old?.counts === 1 ? { bytes: old.bytes, files: 1 } : { bytes: 0, files: 0 };
+  const after = columns.counts === 1 ? { bytes: entry.bytes, files: 1 } : { bytes: 0, files: 0 };
+  const more = { bytes: after.bytes - before.bytes, files: after.files - before.files };
+  await chargeDirectories(writer, spot, more);
   await rebalance(writer, spot);
 }
 
@@ -102,6 +107,7 @@ export async function setVersionContent(
 /** Takes out the entry at a path and all below it. */
 export async function removeEntries(writer: Writer, spot: Spot): Promise<void> {
   await refund(writer, spot.rootId, within(spot.path));
+  await refundDirectories(writer, spot);
   await writer.deleteFrom('entries').where('root_id', '=', spot.rootId).where(within(spot.path)).execute();
   await rebalance(writer, spot);
 }
@@ -114,21 +120,9 @@ export async function moveEntries(writer: Writer, from: Spot, to: VirtualPath): 
   const { rootId, path } = from;
   if (path === to) return;
   const newPath = sql<Buffer>`cast(${asBytes(to)} || substr(path, ${asBytes(path).length + 1}) as blob)`;
-  // What is replaced: a file or an empty directory, and whatever was noted below `to` by mistake.
-  const replaced = (builder: ExpressionBuilder<Tables, 'entries'>): Expression<SqlBool> =>
-    builder('path', 'in', (inner) =>
-      inner
-        .selectFrom('entries as source')
-        .select(
-          sql<ArrayBuffer>`cast(${asBytes(to)} || substr(source.path, ${asBytes(path).length + 1}) as blob)`.as(
-            'path',
-          ),
-        )
-        .where('source.root_id', '=', rootId)
-        .where(sql<SqlBool>`${inside('source.path', path)}`),
-    );
-  await refund(writer, rootId, replaced);
-  await writer.deleteFrom('entries').where('root_id', '=', rootId).where(replaced).execute();
+  // What is replaced: a file or an empty directory.
+  await removeEntries(writer, { rootId, path: to });
+  await shiftDirectories(writer, from, to);
   await writer
     .updateTable('entries')
     .set({ path: newPath })
@@ -166,14 +160,6 @@ type Condition = (builder: ExpressionBuilder<Tables, 'entries'>) => Expression<S
 
 function within(path: VirtualPath): Condition {
   return () => inside('path', path);
-}
-
-/** That a path is `path` or lies below it, as a range of bytes: "0" is the character after "/". */
-function inside(column: string, path: VirtualPath): Expression<SqlBool> {
-  const reference = sql.ref(column);
-  if (path === '/') return sql<SqlBool>`1 = 1`;
-  const [low, high] = [asBytes(`${path}/` as VirtualPath), asBytes(`${path}0` as VirtualPath)];
-  return sql<SqlBool>`(${reference} = ${asBytes(path)} or (${reference} >= ${low} and ${reference} < ${high}))`;
 }
 
 const noContent = { user: null, sha256: null, verdict: null, upload_id: null };

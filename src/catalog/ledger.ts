@@ -10,6 +10,7 @@ import { v7 as newId } from 'uuid';
 import {
   isCurrent,
   modifiedMsOf,
+  type Admit,
   type Claim,
   type ClaimRequest,
   type Content,
@@ -19,6 +20,7 @@ import {
   type Look,
   type Moved,
   type Quota,
+  type Shared,
   type Usage,
 } from '../guard/ledger.ts';
 import { ScpdError } from '../errors.ts';
@@ -27,6 +29,7 @@ import { versionDirectory } from '../guard/version-path.ts';
 import { childPath, parentPath, type VirtualPath } from '../guard/virtual-path.ts';
 import type { CatalogRoot } from './catalog.ts';
 import type { Database } from './database.ts';
+import { directoriesAround, mayShift } from './directories.ts';
 import {
   findEntry,
   latestStoredAt,
@@ -43,6 +46,7 @@ import {
   addReservation,
   claimantAt,
   endReservation,
+  findReservation,
   keepReservation,
   resizeReservation,
 } from './reservations.ts';
@@ -98,6 +102,18 @@ export class CatalogLedger implements Ledger {
 
   async usage(): Promise<Usage> {
     return await usageOf(this.#facts.database.read, this.#facts.user);
+  }
+
+  async sharedAt(path: VirtualPath): Promise<readonly Shared[]> {
+    const rows = await directoriesAround(this.#facts.database.read, { rootId: this.#facts.rootId, path });
+    return rows.map((row) => ({
+      ...(row.bytes_max === null ? {} : { bytesMax: row.bytes_max }),
+      ...(row.files_max === null ? {} : { filesMax: row.files_max }),
+      bytes: row.bytes,
+      files: row.files,
+      reservedBytes: row.reserved_bytes,
+      reservedFiles: row.reserved_files,
+    }));
   }
 
   async entryAt(path: VirtualPath): Promise<KnownEntry | undefined> {
@@ -179,19 +195,25 @@ class CatalogClaim implements Claim {
     });
   }
 
-  async move<T extends Moved>(act: () => Promise<T>, look: Look): Promise<T> {
-    const { database, user } = this.#facts;
+  async move<T extends Moved>(act: (admit: Admit) => Promise<T>, look: Look): Promise<T> {
+    const { database, user, quota } = this.#facts;
     let outcome: { readonly moved: T } | { readonly error: unknown } | undefined;
     let isUnsure = false;
     try {
       await database.writeAlone(async (writer) => {
-        const row = await endReservation(writer, this.id);
+        const row = await findReservation(writer, this.id);
         if (row === undefined) throw new Error('a claim that is over');
-        outcome = await outcomeOf(act);
+        const from = { rootId: row.root_id, path: pathOf(row) };
+        outcome = await outcomeOf(() =>
+          act(async (to, { keepsVersion }) => {
+            const keeps = keepsVersion && quota.countsVersions !== false;
+            if (!(await mayShift(writer, from, { to, keeps }))) throw new ScpdError('QUOTA_EXCEEDED', to);
+          }),
+        );
+        await endReservation(writer, this.id);
         if ('error' in outcome) return;
         const { path, kept } = outcome.moved;
         await this.#keep(writer, { rootId: row.root_id, path }, kept);
-        const from = { rootId: row.root_id, path: pathOf(row) };
         isUnsure = await noteMove(writer, from, path, { found: look(path), user });
         if (isUnsure) await keepReservation(writer, row, path);
       });
@@ -285,8 +307,8 @@ class Unclaimed implements Claim {
     this.#changed();
   }
 
-  async move<T extends Moved>(act: () => Promise<T>): Promise<T> {
-    const moved = await act();
+  async move<T extends Moved>(act: (admit: Admit) => Promise<T>): Promise<T> {
+    const moved = await act(async () => undefined);
     this.#changed();
     return moved;
   }
@@ -358,7 +380,6 @@ async function noteMove(
   if (from.path === path) return false;
   const to = { rootId: from.rootId, path };
   const maker = await claimantAt(writer, from);
-  await removeEntries(writer, to);
   await moveEntries(writer, from, path);
   const known = await findEntry(writer, to);
   if (found === undefined || (known !== undefined && isCurrent(knownEntry(known), found))) return false;

@@ -101,6 +101,28 @@ const steps: readonly Step[] = [
     await schema.alterTable('reservations').addColumn('suspended_at', 'text').execute();
     await schema.dropTable('uploads').execute();
   },
+  // Quotas of directories.
+  async (schema, database) => {
+    await schema
+      .createTable('directories')
+      .addColumn('root_id', 'integer', (column) => column.notNull().references('roots.id'))
+      .addColumn('prefix', 'blob', (column) => column.notNull())
+      .addColumn('bytes_max', 'integer')
+      .addColumn('files_max', 'integer')
+      .addColumn('bytes', 'integer', (column) => column.notNull())
+      .addColumn('files', 'integer', (column) => column.notNull())
+      .addColumn('reserved_bytes', 'integer', (column) => column.notNull())
+      .addColumn('reserved_files', 'integer', (column) => column.notNull())
+      .addPrimaryKeyConstraint('directories_key', ['root_id', 'prefix'])
+      .execute();
+    for (const name of ['shared_bytes', 'shared_files']) {
+      await schema
+        .alterTable('reservations')
+        .addColumn(name, 'integer', (column) => column.notNull().defaultTo(0))
+        .execute();
+    }
+    await sql`update reservations set shared_bytes = bytes, shared_files = files`.execute(database);
+  },
 ];
 
 /** Brings the structure up to date, in the caller's transaction. Throws an Error if a newer scpd has made it. */

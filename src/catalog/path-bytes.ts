@@ -1,4 +1,5 @@
 /** Virtual paths as the database has them: the bytes of their names, so that no two become one and ranges are by byte. */
+import { sql, type Expression, type SqlBool } from 'kysely';
 import { decodeName, encodeName } from '../name-bytes.ts';
 import type { VirtualPath } from '../guard/virtual-path.ts';
 import type { Blob } from './tables.ts';
@@ -15,4 +16,12 @@ export function asPath(bytes: Blob): VirtualPath {
 /** The path of a row. */
 export function pathOf({ path }: { readonly path: Blob }): VirtualPath {
   return asPath(path);
+}
+
+/** That a path is `path` or lies below it, as a range of bytes: "0" is the character after "/". */
+export function inside(column: string, path: VirtualPath): Expression<SqlBool> {
+  const reference = sql.ref(column);
+  if (path === '/') return sql<SqlBool>`1 = 1`;
+  const [low, high] = [asBytes(`${path}/` as VirtualPath), asBytes(`${path}0` as VirtualPath)];
+  return sql<SqlBool>`(${reference} = ${asBytes(path)} or (${reference} >= ${low} and ${reference} < ${high}))`;
 }

@@ -1,14 +1,16 @@
 /**
- * Claims in the database. A claim counts with what it adds to what its user has stored under the name already; when that
- * entry changes meanwhile, so does what the claim counts with. That never raises the sum of the two: what a replaced or
- * removed entry frees is taken by the claim on its path at once, and can't be promised to anyone else.
+ * Claims in the database. A claim counts with what it adds to what its user has stored under the name already, and for
+ * directories with a quota to what anybody has; when that entry changes meanwhile, so does what the claim counts with. That
+ * never raises the sum of the two: what a replaced or removed entry frees is taken by the claim on its path at once, and
+ * can't be promised to anyone else.
  */
 import type { Insertable, InsertResult } from 'kysely';
 import type { Quota } from '../guard/ledger.ts';
 import type { VirtualPath } from '../guard/virtual-path.ts';
+import { reserveInDirectories, reserveWithinDirectories } from './directories.ts';
 import { asBytes, pathOf } from './path-bytes.ts';
 import { prepared } from './prepared.ts';
-import type { ReservationRow, ReservationsTable, Writer } from './tables.ts';
+import type { EntryRow, ReservationRow, ReservationsTable, Writer } from './tables.ts';
 import { chargeReserved, chargeWithin, type Amount } from './usage.ts';
 
 export interface NewReservation {
@@ -31,7 +33,7 @@ export async function addReservation(
   const path = asBytes(request.path);
   const { id, process, rootId, user, claimed, target, apart } = request;
   const amount = await added(writer, { rootId, path, user, claimed, apart });
-  if (!(await chargeWithin(writer, user, amount, quota))) return false;
+  if (!(await reserveWithin(writer, request, amount, quota))) return false;
   await insertReservation(writer, {
     id,
     process,
@@ -44,13 +46,13 @@ export async function addReservation(
     claimed_files: claimed.files,
     staged_name: null,
     suspended_at: null,
-    ...amount,
+    ...columnsOf(amount),
   });
   if (target === undefined) return true;
   // An entry that is about to be renamed away is not there to be replaced by an upload: that one counts whole from now on.
-  const differences = await reprice(writer, request);
+  const { users: differences, shared } = await reprice(writer, request);
   const own = differences.get(user) ?? { bytes: 0, files: 0 };
-  if (!(await chargeWithin(writer, user, own, quota))) {
+  if (!(await reserveWithin(writer, request, { own, shared }, quota))) {
     await writer.deleteFrom('reservations').where('id', '=', id).execute();
     await reprice(writer, request);
     return false;
@@ -70,11 +72,11 @@ export async function resizeReservation(
   if (row === undefined) return false;
   const claimed = { bytes, files: row.claimed_files };
   const amount = await added(writer, { ...placeOf(row), claimed });
-  const difference = { bytes: amount.bytes - row.bytes, files: amount.files - row.files };
-  if (!(await chargeWithin(writer, row.user, difference, quota))) return false;
+  const place = { rootId: row.root_id, path: pathOf(row), user: row.user };
+  if (!(await reserveWithin(writer, place, difference(amount, row), quota))) return false;
   await writer
     .updateTable('reservations')
-    .set({ claimed_bytes: bytes, ...amount })
+    .set({ claimed_bytes: bytes, ...columnsOf(amount) })
     .where('id', '=', id)
     .execute();
   return true;
@@ -84,8 +86,10 @@ export async function resizeReservation(
 export async function endReservation(writer: Writer, id: string): Promise<ReservationRow | undefined> {
   const [row] = (await deleteReservation(writer, { id })).rows;
   if (row === undefined) return undefined;
+  const spot = { rootId: row.root_id, path: pathOf(row) };
   await chargeReserved(writer, row.user, { bytes: -row.bytes, files: -row.files });
-  if (row.target !== null) await rebalance(writer, { rootId: row.root_id, path: pathOf(row) });
+  await reserveInDirectories(writer, spot, { bytes: -row.shared_bytes, files: -row.shared_files });
+  if (row.target !== null) await rebalance(writer, spot);
   return row;
 }
 
@@ -101,8 +105,41 @@ export async function keepReservation(
 
 /** To be called when the entry at a path has changed: what the claims on it add is another amount now. */
 export async function rebalance(writer: Writer, spot: Spot): Promise<void> {
-  for (const [user, difference] of await reprice(writer, spot))
-    await chargeReserved(writer, user, difference);
+  const { users, shared } = await reprice(writer, spot);
+  for (const [user, more] of users) await chargeReserved(writer, user, more);
+  await reserveInDirectories(writer, spot, shared);
+}
+
+/** What a claim adds: to what its user has at the path, and to what is there, whoever has it. */
+interface Added {
+  readonly own: Amount;
+  readonly shared: Amount;
+}
+
+/** False, and nothing changed, if the quotas of the user or of a directory do not allow it. */
+async function reserveWithin(
+  writer: Writer,
+  { rootId, path, user }: Spot & { readonly user: string },
+  { own, shared }: Added,
+  quota: Quota,
+): Promise<boolean> {
+  if (!(await chargeWithin(writer, user, own, quota))) return false;
+  if (await reserveWithinDirectories(writer, { rootId, path }, shared)) return true;
+  await chargeReserved(writer, user, { bytes: -own.bytes, files: -own.files });
+  return false;
+}
+
+type AddedColumns = Pick<ReservationRow, 'bytes' | 'files' | 'shared_bytes' | 'shared_files'>;
+
+function columnsOf({ own, shared }: Added): AddedColumns {
+  return { ...own, shared_bytes: shared.bytes, shared_files: shared.files };
+}
+
+function difference({ own, shared }: Added, row: AddedColumns): Added {
+  return {
+    own: { bytes: own.bytes - row.bytes, files: own.files - row.files },
+    shared: { bytes: shared.bytes - row.shared_bytes, files: shared.files - row.shared_files },
+  };
 }
 
 /** Who is making something at a path, if anybody is. */
@@ -124,21 +161,25 @@ interface Spot {
 }
 
 /** Computes anew what the claims on a path add. Answers by how much that differs, by user; the sums are the caller's. */
-async function reprice(writer: Writer, { rootId, path }: Spot): Promise<ReadonlyMap<string, Amount>> {
+async function reprice(writer: Writer, { rootId, path }: Spot): Promise<Repriced> {
   const { rows } = await selectReservationsAt(writer, { rootId, path: asBytes(path) });
-  const differences = new Map<string, Amount>();
+  const users = new Map<string, Amount>();
+  let shared: Amount = { bytes: 0, files: 0 };
   for (const row of rows) {
     const claimed = { bytes: row.claimed_bytes, files: row.claimed_files };
     const amount = await added(writer, { ...placeOf(row), claimed });
-    if (amount.bytes === row.bytes && amount.files === row.files) continue;
-    await writer.updateTable('reservations').set(amount).where('id', '=', row.id).execute();
-    const before = differences.get(row.user) ?? { bytes: 0, files: 0 };
-    differences.set(row.user, {
-      bytes: before.bytes + amount.bytes - row.bytes,
-      files: before.files + amount.files - row.files,
-    });
+    const more = difference(amount, row);
+    await writer.updateTable('reservations').set(columnsOf(amount)).where('id', '=', row.id).execute();
+    const before = users.get(row.user) ?? { bytes: 0, files: 0 };
+    users.set(row.user, { bytes: before.bytes + more.own.bytes, files: before.files + more.own.files });
+    shared = { bytes: shared.bytes + more.shared.bytes, files: shared.files + more.shared.files };
   }
-  return differences;
+  return { users, shared };
+}
+
+interface Repriced {
+  readonly users: ReadonlyMap<string, Amount>;
+  readonly shared: Amount;
 }
 
 export async function findReservation(writer: Writer, id: string): Promise<ReservationRow | undefined> {
@@ -155,14 +196,14 @@ function placeOf(row: ReservationRow): Place & { readonly apart: boolean } {
   return { rootId: row.root_id, path: asBytes(pathOf(row)), user: row.user, apart: row.apart === 1 };
 }
 
-/** What a claim adds to what its user has at the path. */
 async function added(
   writer: Writer,
   { rootId, path, user, claimed, apart }: Place & { readonly claimed: Amount; readonly apart: boolean },
-): Promise<Amount> {
-  if (apart || (claimed.bytes === 0 && claimed.files === 0)) return claimed;
-  const [entry] = (await selectStored(writer, { rootId, path, user })).rows;
-  if (entry === undefined) return claimed;
+): Promise<Added> {
+  const whole = { own: claimed, shared: claimed };
+  if (apart || (claimed.bytes === 0 && claimed.files === 0)) return whole;
+  const [entry] = (await selectStored(writer, { rootId, path })).rows;
+  if (entry === undefined) return whole;
   const renaming = await writer
     .selectFrom('reservations')
     .select('id')
@@ -170,11 +211,12 @@ async function added(
     .where('path', '=', path)
     .where('target', 'is not', null)
     .executeTakeFirst();
-  if (renaming !== undefined) return claimed;
-  return {
+  if (renaming !== undefined) return whole;
+  const shared = {
     bytes: Math.max(0, claimed.bytes - entry.bytes),
     files: Math.max(0, claimed.files - 1),
   };
+  return { own: entry.user === user ? shared : claimed, shared };
 }
 
 const insertReservation = prepared<Insertable<ReservationsTable>, InsertResult>((on, row) =>
@@ -192,6 +234,8 @@ const insertReservation = prepared<Insertable<ReservationsTable>, InsertResult>(
     suspended_at: row.suspended_at,
     bytes: row.bytes,
     files: row.files,
+    shared_bytes: row.shared_bytes,
+    shared_files: row.shared_files,
   }),
 );
 
@@ -204,12 +248,8 @@ const selectReservationsAt = prepared<{ readonly rootId: number; readonly path: 
     on.selectFrom('reservations').selectAll().where('root_id', '=', rootId).where('path', '=', path),
 );
 
-/** What a user has at a path. */
-const selectStored = prepared<Place, { readonly bytes: number }>((on, { rootId, path, user }) =>
-  on
-    .selectFrom('entries')
-    .select('bytes')
-    .where('root_id', '=', rootId)
-    .where('path', '=', path)
-    .where('user', '=', user),
+/** What is stored at a path, and whose it is. */
+const selectStored = prepared<Pick<Place, 'rootId' | 'path'>, Pick<EntryRow, 'bytes' | 'user'>>(
+  (on, { rootId, path }) =>
+    on.selectFrom('entries').select(['bytes', 'user']).where('root_id', '=', rootId).where('path', '=', path),
 );

@@ -66,6 +66,23 @@ export interface ReservationsTable {
   /** The claimed less what the user has at `path` already: this is what counts in `usage`. */
   bytes: number;
   files: number;
+  /** The claimed less what anybody has at `path` already: this is what counts in `directories`. */
+  shared_bytes: number;
+  shared_files: number;
+}
+
+/** Directories with a quota: what is stored and claimed below them, of all users of the root. */
+interface DirectoriesTable {
+  root_id: number;
+  /** `encodeName` of the directory's path in NFC, with a "/" at its end. */
+  prefix: Bytes;
+  /** Null: as many as there is room for. */
+  bytes_max: number | null;
+  files_max: number | null;
+  bytes: number;
+  files: number;
+  reserved_bytes: number;
+  reserved_files: number;
 }
 
 /** Whoever has the database open. */
@@ -79,6 +96,7 @@ export interface Tables {
   entries: EntriesTable;
   usage: UsageTable;
   reservations: ReservationsTable;
+  directories: DirectoriesTable;
   processes: ProcessesTable;
 }
 
@@ -86,4 +104,5 @@ export type Reader = Kysely<Tables>;
 export type Writer = Transaction<Tables>;
 export type EntryRow = Selectable<EntriesTable>;
 export type NewEntry = Insertable<EntriesTable>;
+export type DirectoryRow = Selectable<DirectoriesTable>;
 export type ReservationRow = Selectable<ReservationsTable>;

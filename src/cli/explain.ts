@@ -6,10 +6,12 @@ import { verbs } from '../guard/presets.ts';
 import {
   decide,
   hasVersions,
+  quotasOf,
   rulesOf,
   type CompiledRule,
   type Decision,
   type Reason,
+  type RuleQuota,
 } from '../guard/rules.ts';
 import { isVersionPath, originalOf } from '../guard/version-path.ts';
 import { virtualPath, type VirtualPath } from '../guard/virtual-path.ts';
@@ -143,7 +145,25 @@ function linesOf(
       `  ${placeOf(rule)} ${printable(rule.facts.path)}: ${matched ? 'matches, and decides' : 'does not match'}`,
     );
   }
+  const quotas = quotasAt(user, path);
+  if (quotas.length > 0) lines.push('quotas of directories, for all users of the root together:');
+  for (const { rule, directory, quota } of quotas)
+    lines.push(`  ${placeOf(rule)} below ${printable(directory)}: ${limitWords(quota)}`);
   return lines;
+}
+
+/** Those that something at the path counts for. */
+function quotasAt(user: User, path: VirtualPath): RuleQuota[] {
+  const name = path.normalize('NFC');
+  return quotasOf(user).filter(({ directory }) => directory === '/' || name.startsWith(`${directory}/`));
+}
+
+function limitWords({ bytesMax, filesMax }: RuleQuota['quota']): string {
+  const limits = [
+    ...(bytesMax === undefined ? [] : [`${bytesMax} bytes`]),
+    ...(filesMax === undefined ? [] : [`${filesMax} files`]),
+  ];
+  return limits.length === 0 ? 'no limit' : limits.join(' and ');
 }
 
 function placeOf({ facts }: CompiledRule): string {
@@ -164,6 +184,12 @@ function jsonOf(user: User, question: Question, { allowed, login, decision, chai
     from: question.address ?? null,
     reason: login ?? decision.reason,
     rule: decision.rule === undefined ? null : ruleFacts(decision.rule),
+    quotas: quotasAt(user, question.path).map(({ rule, directory, quota }) => ({
+      ...ruleFacts(rule),
+      directory,
+      bytes: quota.bytesMax ?? null,
+      files: quota.filesMax ?? null,
+    })),
     chain: chain.map(({ rule, matched }) => ({ ...ruleFacts(rule), matched })),
   };
 }

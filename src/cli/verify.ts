@@ -156,10 +156,14 @@ async function recountAll({ catalog, roots, print }: Task): Promise<ExitCode> {
       store.close();
     }
   }
-  for (const { user, before, after } of await catalog.recount()) {
+  for (const { of, before, after } of await catalog.recount()) {
     wrong += 1;
-    const text = `${user}: had ${before.bytes} bytes in ${before.files} files, has ${after.bytes} in ${after.files}`;
-    print({ text, json: { user, before, after } });
+    const shown =
+      'user' in of
+        ? { user: of.user }
+        : { root: printable(of.rootHostPath, 4096), directory: printable(of.directory, 4096) };
+    const text = `${shown.user ?? `${shown.root} ${shown.directory}`}: had ${before.bytes} bytes in ${before.files} files, has ${after.bytes} in ${after.files}`;
+    print({ text, json: { ...shown, before, after } });
   }
   const words = wrong === 0 ? 'all as counted' : `${wrong} corrections`;
   print({ text: `${entries} entries: ${words}`, json: { entries, corrections: wrong, ok: wrong === 0 } });

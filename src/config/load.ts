@@ -24,7 +24,14 @@ import { ConfigError } from './config-error.ts';
 import { ConfigDocument, quoted, shownPath, type KeyPath } from './document.ts';
 import { Findings } from './findings.ts';
 import { errnoOf, HostFileError, readHostFile } from './host-files.ts';
-import { buildRights, checkRights, mayWrite, type ValidRights, type ValidRole } from './rights.ts';
+import {
+  buildAmounts,
+  buildRights,
+  checkRights,
+  mayWrite,
+  type ValidRights,
+  type ValidRole,
+} from './rights.ts';
 import { configSchema, expectedWords } from './schema.ts';
 import { parseSizeBytes } from './size.ts';
 import { validate } from './validate.ts';
@@ -286,12 +293,8 @@ function buildAudit(
 }
 
 function buildQuota({ bytes, files, versions }: NonNullable<ValidUser['quota']>): NonNullable<User['quota']> {
-  const bytesMax = bytes === undefined ? undefined : parseSizeBytes(bytes);
-  return {
-    ...(bytesMax === undefined ? {} : { bytesMax }),
-    ...(files === undefined ? {} : { filesMax: files }),
-    countsVersions: versions,
-  };
+  const amounts = { ...(bytes === undefined ? {} : { bytes }), ...(files === undefined ? {} : { files }) };
+  return { ...buildAmounts(amounts), countsVersions: versions };
 }
 
 function buildLimits({ workerMemoryMax, ...limits }: ValidValue['limits']): ConfiguredLimits {

@@ -21,6 +21,7 @@ interface ValidRule {
   readonly deny?: readonly Verb[];
   readonly names?: NameFilter;
   readonly fileSizeMax?: string | number;
+  readonly quota?: { readonly bytes?: string | number; readonly files?: number };
   readonly onConflict?: OnConflict;
   readonly versions?: ValidVersions;
   readonly retain?: string;
@@ -101,11 +102,28 @@ function checkRules(list: KeyPath, reader: SoundValues, findings: Findings): voi
       findings.add(rule, words);
     }
     checkGlob([...rule, 'path'], { reader, findings, compile: (glob) => new PathPattern(glob) });
+    if (keys.includes('quota')) checkQuotaPath(rule, reader, findings);
     for (const filter of ['allow', 'deny']) {
       for (const path of reader.items([...rule, 'names', filter])) {
         checkGlob(path, { reader, findings, compile: namePattern });
       }
     }
+  }
+}
+
+/** What a quota counts must be a directory, so that renames of directories can be counted by what is known of them. */
+function checkQuotaPath(rule: KeyPath, reader: SoundValues, findings: Findings): void {
+  const glob = reader.text([...rule, 'path']);
+  if (glob === undefined || !isPattern(glob) || new PathPattern(glob).directory !== '') return;
+  const words = 'expected a rule whose path is a directory, such as "/incoming/**", for a quota, got';
+  findings.add([...rule, 'quota'], `${words} ${quoted(glob)}`);
+}
+
+function isPattern(glob: string): boolean {
+  try {
+    return new PathPattern(glob) !== undefined;
+  } catch {
+    return false; // said already
   }
 }
 
@@ -163,7 +181,7 @@ export function buildRights(
 }
 
 function buildRule(rule: ValidRule, placed: Pick<Rule, 'place' | 'key'>): Rule {
-  const { path, preset, allow = [], deny = [], names, fileSizeMax, onConflict } = rule;
+  const { path, preset, allow = [], deny = [], names, fileSizeMax, quota, onConflict } = rule;
   return {
     ...placed,
     path,
@@ -172,8 +190,20 @@ function buildRule(rule: ValidRule, placed: Pick<Rule, 'place' | 'key'>): Rule {
     deny: [...deny],
     ...(names === undefined ? {} : { names: { ...names } }),
     ...(fileSizeMax === undefined ? {} : { fileBytesMax: parseSizeBytes(fileSizeMax) ?? 0 }),
+    ...(quota === undefined ? {} : { quota: buildAmounts(quota) }),
     ...(onConflict === undefined ? {} : { onConflict }),
     ...buildKeeping(rule),
+  };
+}
+
+/** What users and rules say alike of how much may be stored. */
+export function buildAmounts({ bytes, files }: NonNullable<ValidRule['quota']>): {
+  bytesMax?: number;
+  filesMax?: number;
+} {
+  return {
+    ...(bytes === undefined ? {} : { bytesMax: parseSizeBytes(bytes) ?? 0 }),
+    ...(files === undefined ? {} : { filesMax: files }),
   };
 }
 

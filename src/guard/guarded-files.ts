@@ -197,8 +197,8 @@ class GuardedFiles implements Files {
         await this.#withTarget(to, ['create', 'mkdir', 'overwrite'], async (target) => {
           const request = { access: this.#access, store: this.#store, from, to, replace };
           await this.#versions.requireMovable(place.path, target.path, present(place).attributes);
-          const { path: stored, kept } = await this.#quota.moving(place, target, () =>
-            move(place, target, request),
+          const { path: stored, kept } = await this.#quota.moving(place, target, (admit) =>
+            move(place, target, { ...request, admit }),
           );
           const isElsewhere = stored !== target.path || this.#access.actual(to) !== to;
           if (isElsewhere) notes.stored = stored;
@@ -283,7 +283,7 @@ class GuardedFiles implements Files {
   async space(path: VirtualPath): Promise<Space> {
     return await this.#attempt(
       { operation: 'stat', verb: 'stat', path, follow: true, recorded: false },
-      async (place) => await this.#quota.space(await present(place).place.space()),
+      async (place) => await this.#quota.space(await present(place).place.space(), place.path),
     );
   }
 

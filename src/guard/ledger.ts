@@ -16,6 +16,12 @@ export interface Quota {
   readonly countsVersions?: boolean;
 }
 
+/** How much may be stored below a directory, by all users of the root together. */
+export interface DirectoryQuota extends Pick<Quota, 'bytesMax' | 'filesMax'> {
+  /** In NFC. */
+  readonly path: VirtualPath;
+}
+
 /** What a user has stored. */
 export interface Usage {
   readonly bytes: number;
@@ -24,6 +30,9 @@ export interface Usage {
   readonly reservedBytes: number;
   readonly reservedFiles: number;
 }
+
+/** A quota that several share, and what is used of it. */
+export type Shared = Usage & Pick<Quota, 'bytesMax' | 'filesMax'>;
 
 export interface ClaimRequest {
   readonly path: VirtualPath;
@@ -77,6 +86,12 @@ export interface PartialUpload {
   readonly suspendedMs: number;
 }
 
+/**
+ * Throws QUOTA_EXCEEDED if the quotas of directories do not let what is moved be at a path, in the place of what is there.
+ * @param facts.keepsVersion whether what is there stays as a version
+ */
+export type Admit = (to: VirtualPath, facts: { readonly keepsVersion: boolean }) => Promise<void>;
+
 /** A change under way. Exactly one of the calls that end it, once; each gives back what was claimed and not used. */
 export interface Claim {
   /** Of an upload: what tells it from all others, for ever. Undefined if nobody will remember it. */
@@ -103,10 +118,10 @@ export interface Claim {
   /**
    * Ends: moves what is at the path, and all below it. That is done and noted in one step: all that is known of paths
    * hangs on the order in which directories were moved, and only so it is the same for whoever looks.
-   * @param act moves it, waiting for nothing but its own steps. Throws what `act` throws; a failure of the ledger, other
-   *   than an ScpdError, says that nothing was done
+   * @param act moves it, waiting for nothing but its own steps, after `admit` has said nothing against it. Throws what `act`
+   *   throws; a failure of the ledger, other than an ScpdError, says that nothing was done
    */
-  move<T extends Moved>(act: () => Promise<T>, look: Look): Promise<T>;
+  move<T extends Moved>(act: (admit: Admit) => Promise<T>, look: Look): Promise<T>;
   /** Ends: nothing was changed. */
   release(): Promise<void>;
 }
@@ -130,6 +145,8 @@ export interface Ledger {
   /** For a change that is made although it can't be claimed. */
   unclaimed(): Claim;
   usage(): Promise<Usage>;
+  /** The quotas of the directories that a path is in or is. */
+  sharedAt(path: VirtualPath): Promise<readonly Shared[]>;
   entryAt(path: VirtualPath): Promise<KnownEntry | undefined>;
   /** What is kept of this user's upload to a path. */
   partialAt(path: VirtualPath): Promise<PartialUpload | undefined>;

@@ -3,7 +3,7 @@ import { ScpdError, errorCode } from '../errors.ts';
 import type { Access, Verb } from './access.ts';
 import { conflictName } from './conflict-name.ts';
 import type { UploadOptions } from './files.ts';
-import type { Moved } from './ledger.ts';
+import type { Admit, Moved } from './ledger.ts';
 import type { Place, Replacement, StageOptions, Store } from './store.ts';
 import { baseName, childPath, parentPath, type VirtualPath } from './virtual-path.ts';
 
@@ -113,6 +113,8 @@ export interface Move {
   readonly from: VirtualPath;
   readonly to: VirtualPath;
   readonly replace: boolean;
+  /** Asked before each try. */
+  readonly admit: Admit;
 }
 
 /**
@@ -129,6 +131,7 @@ export async function move(source: Place, place: Place, request: Move): Promise<
     const keepVersion = request.access.versions(place.path) !== undefined;
     // What was not there when we looked may be there now; only who may overwrite may replace it.
     const replace = request.replace && target.mayOverwrite;
+    await request.admit(place.path, { keepsVersion: keepVersion });
     const kept = await source.moveTo(place, { replace, keepVersion });
     return { path: place.path, ...(kept === undefined ? {} : { kept }) };
   } catch (error) {
@@ -154,7 +157,11 @@ function requireMove(
   } else target.requireSize(sizeBytes);
 }
 
-async function moveToFreeName(source: Place, target: Place, { access, store }: Move): Promise<VirtualPath> {
+async function moveToFreeName(
+  source: Place,
+  target: Place,
+  { access, store, admit }: Move,
+): Promise<VirtualPath> {
   const nameAfter = otherNames(access, target.path);
   for (let tried = 0; ; tried += 1) {
     const name = nameAfter(tried);
@@ -162,6 +169,7 @@ async function moveToFreeName(source: Place, target: Place, { access, store }: M
     const place = await store.locate(childPath(parentPath(target.path), name), { follow: false });
     try {
       if (place.attributes !== undefined) continue;
+      await admit(place.path, { keepsVersion: false });
       await source.moveTo(place, { replace: false });
       return place.path;
     } catch (error) {

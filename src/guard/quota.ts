@@ -11,12 +11,14 @@ import type { Space } from './files.ts';
 import type { Taken } from './partial-uploads.ts';
 import {
   isCurrent,
+  type Admit,
   type Claim,
   type ClaimRequest,
   type KnownEntry,
   type Ledger,
   type Moved,
   type Quota,
+  type Shared,
   type Usage,
 } from './ledger.ts';
 import type { KeptVersion, Place, StagedFile, StageOptions, Store, StoredAttributes } from './store.ts';
@@ -26,6 +28,8 @@ import { rootPath, type VirtualPath } from './virtual-path.ts';
 export interface QuotaKeeperOptions {
   readonly ledger: Ledger;
   readonly quota: Quota;
+  /** Whether there are quotas of directories in the same root. */
+  readonly sharesQuotas?: boolean;
   /** What uploads must leave free on their file system. */
   readonly freeBytesMin: number;
   /** Told of each failure of the ledger. */
@@ -47,6 +51,7 @@ const unused: Usage = { bytes: 0, files: 0, reservedBytes: 0, reservedFiles: 0 }
 export const noLedger: Ledger = {
   claim: async () => noClaim,
   usage: async () => unused,
+  sharedAt: async () => [],
   entryAt: async () => undefined,
   unclaimed: () => noClaim,
   partialAt: async () => undefined,
@@ -62,7 +67,7 @@ const noClaim: Claim = {
   made: async () => undefined,
   removed: async () => undefined,
   changed: async () => undefined,
-  move: (act) => act(),
+  move: (act) => act(async () => undefined),
   release: async () => undefined,
 };
 
@@ -107,13 +112,13 @@ export class QuotaKeeper {
   }
 
   /** @param act answers where it was moved to, and what is a version now; `Claim.move` says how it must be */
-  async moving<T extends Moved>(place: Place, target: Place, act: () => Promise<T>): Promise<T> {
+  async moving<T extends Moved>(place: Place, target: Place, act: (admit: Admit) => Promise<T>): Promise<T> {
     const isInPlace = (): boolean => place.isInPlace() && target.isInPlace();
     const ends = { path: place.path, target: target.path };
     const claim = await this.#claim({ ...ends, bytes: 0, creates: false, isInPlace });
-    const actInPlace = async (): Promise<T> => {
+    const actInPlace = async (admit: Admit): Promise<T> => {
       if (!isInPlace()) throw new ScpdError('NOT_FOUND', 'a directory was renamed or removed meanwhile');
-      return await act();
+      return await act(admit);
     };
     const look = (path: VirtualPath): StoredAttributes | undefined => place.lookAt(path);
     const moved = await this.#ask(() => claim.move(actInPlace, look), undefined);
@@ -170,23 +175,14 @@ export class QuotaKeeper {
     }
   }
 
-  /** What of a file system is there for this user. */
-  async space(found: Space): Promise<Space> {
-    const { quota, freeBytesMin } = this.#options;
-    const aboveFloor = Math.max(0, found.availableBytes - freeBytesMin);
-    if (quota.bytesMax === undefined && quota.filesMax === undefined)
-      return { ...found, availableBytes: aboveFloor };
-    const usage = await this.#ask(() => this.#options.ledger.usage(), unused);
-    const leftBytes = left(quota.bytesMax, usage.bytes + usage.reservedBytes);
-    const leftFiles = left(quota.filesMax, usage.files + usage.reservedFiles);
-    return {
-      blockBytes: found.blockBytes,
-      totalBytes: Math.min(found.totalBytes, quota.bytesMax ?? Infinity),
-      freeBytes: Math.min(found.freeBytes, leftBytes),
-      availableBytes: Math.min(aboveFloor, leftBytes),
-      totalFiles: Math.min(found.totalFiles, quota.filesMax ?? Infinity),
-      freeFiles: Math.min(found.freeFiles, leftFiles),
-    };
+  /** What of a file system is there for this user at a path: the tightest of all quotas. */
+  async space(found: Space, path: VirtualPath): Promise<Space> {
+    const { quota, freeBytesMin, ledger } = this.#options;
+    const isLimited = quota.bytesMax !== undefined || quota.filesMax !== undefined;
+    const own = isLimited ? [{ ...quota, ...(await this.#ask(() => ledger.usage(), unused)) }] : [];
+    const limits = [...own, ...(await this.#ask(() => ledger.sharedAt(path), []))];
+    const start = { ...found, availableBytes: Math.max(0, found.availableBytes - freeBytesMin) };
+    return limits.reduce(within, start);
   }
 
   /** What is known of a path, whether or not it is still what is there. Throws STORAGE_FAILED: nobody may guess. */
@@ -266,8 +262,8 @@ export class QuotaKeeper {
     } catch (error) {
       if (error instanceof ScpdError) throw error; // an answer, not a failure
       this.#options.onFailure(error);
-      const { bytesMax, filesMax } = this.#options.quota;
-      if (bytesMax === undefined && filesMax === undefined) return otherwise;
+      const { quota, sharesQuotas = false } = this.#options;
+      if (quota.bytesMax === undefined && quota.filesMax === undefined && !sharesQuotas) return otherwise;
       throw new ScpdError('STORAGE_FAILED', 'the catalog, without which quotas can not be kept', {
         cause: error,
       });
@@ -291,6 +287,20 @@ export const noQuota = new QuotaKeeper({
   freeBytesMin: 0,
   onFailure: () => undefined,
 });
+
+/** What of a space a quota leaves. */
+function within(space: Space, { bytesMax, filesMax, ...used }: Shared): Space {
+  const leftBytes = left(bytesMax, used.bytes + used.reservedBytes);
+  const leftFiles = left(filesMax, used.files + used.reservedFiles);
+  return {
+    blockBytes: space.blockBytes,
+    totalBytes: Math.min(space.totalBytes, bytesMax ?? Infinity),
+    freeBytes: Math.min(space.freeBytes, leftBytes),
+    availableBytes: Math.min(space.availableBytes, leftBytes),
+    totalFiles: Math.min(space.totalFiles, filesMax ?? Infinity),
+    freeFiles: Math.min(space.freeFiles, leftFiles),
+  };
+}
 
 function left(max: number | undefined, used: number): number {
   return max === undefined ? Infinity : Math.max(0, max - used);

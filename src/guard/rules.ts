@@ -107,6 +107,22 @@ export function ruleFor(rules: readonly CompiledRule[], path: VirtualPath): Comp
   return rules.find((rule) => rule.path.matches(path));
 }
 
+/** A quota that a rule sets for a directory. */
+export interface RuleQuota {
+  readonly rule: CompiledRule;
+  /** In NFC. */
+  readonly directory: VirtualPath;
+  readonly quota: NonNullable<Rule['quota']>;
+}
+
+/** The quotas that a user's rules set, whichever rule decides about what is there. */
+export function quotasOf(user: User): RuleQuota[] {
+  return rulesOf(user).flatMap((rule) => {
+    const { quota } = rule.facts;
+    return quota === undefined ? [] : [{ rule, directory: rule.path.directory as VirtualPath, quota }];
+  });
+}
+
 /** @param isOwn whether the user made what is at `path` itself */
 export function decide(
   rules: readonly CompiledRule[],

@@ -53,6 +53,8 @@ export interface Rule {
   /** Largest file here, in bytes, where the user may store larger ones elsewhere. */
   readonly fileBytesMax?: number;
   readonly onConflict?: OnConflict;
+  /** For all that is below the path, which is that of a directory: of all users of the root together. */
+  readonly quota?: { readonly bytesMax?: number; readonly filesMax?: number };
   /** Without it, what the user's says. */
   readonly versions?: VersionPolicy;
   /** How long after it was stored a file can't be removed. Without it, what the user's says. */

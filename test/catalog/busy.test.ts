@@ -36,7 +36,7 @@ t.test(
 
 t.test('what can not be noted is noted later, without a restart', async (t) => {
   const failures: unknown[] = [];
-  const vault = await VersionVault.open(t, ['alice'], (error) => failures.push(error));
+  const vault = await VersionVault.open(t, ['alice'], { onFailure: (error) => failures.push(error) });
   const files = await vault.session();
   const other = new Libsql(vault.place.file);
   t.teardown(() => other.close());
@@ -68,7 +68,7 @@ t.test('what can not be noted is noted later, without a restart', async (t) => {
 });
 
 t.test('what was changed while nothing could be claimed is found later', async (t) => {
-  const vault = await VersionVault.open(t, ['alice'], () => undefined);
+  const vault = await VersionVault.open(t, ['alice'], { onFailure: () => undefined });
   const files = await vault.session({}, [], () => undefined);
   const other = new Libsql(vault.place.file);
   t.teardown(() => other.close());

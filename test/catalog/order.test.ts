@@ -146,6 +146,7 @@ t.test('a directory is renamed between the look for a place and the claim on it'
   let renames = 0;
   const late: Ledger = {
     usage: () => box.ledger.usage(),
+    sharedAt: (path) => box.ledger.sharedAt(path),
     entryAt: (path) => box.ledger.entryAt(path),
     unclaimed: () => box.ledger.unclaimed(),
     partialAt: (path) => box.ledger.partialAt(path),

@@ -271,6 +271,7 @@ t.test('while the catalog fails, who has a quota is refused and who has none is 
   const ledger: Ledger = {
     claim: fail,
     usage: fail,
+    sharedAt: fail,
     entryAt: fail,
     unclaimed: () => noLedger.unclaimed(),
     partialAt: fail,

@@ -18,7 +18,7 @@ const worker = fileURLToPath(new URL('./catalog-worker.ts', import.meta.url));
 function start(words: readonly string[]): ChildProcess {
   return spawn(process.execPath, [...process.execArgv, worker, ...words], {
     stdio: ['pipe', 'pipe', 'inherit'],
-    timeout: 60_000,
+    timeout: 300_000, // a busy machine takes long to start one
     killSignal: 'SIGKILL',
   });
 }

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { SessionJournal } from '../../src/audit/session-journal.ts';
 import type { SqliteCatalog } from '../../src/catalog/catalog.ts';
 import type { Files } from '../../src/guard/files.ts';
+import type { DirectoryQuota } from '../../src/guard/ledger.ts';
 import { createGuardedFiles } from '../../src/guard/guarded-files.ts';
 import { QuotaKeeper } from '../../src/guard/quota.ts';
 import { versionTimeMs } from '../../src/guard/version-path.ts';
@@ -13,6 +14,12 @@ import type { User } from '../../src/users/user.ts';
 import { makeCatalogPlace, startCatalog, type CatalogPlace } from './catalog.ts';
 import { CheckedJournal, testSession } from './checked-journal.ts';
 import { list } from './guarded-box.ts';
+
+export interface VaultOptions {
+  /** Told of what could not be noted at once. */
+  readonly onFailure?: (error: unknown) => void;
+  readonly directoryQuotas?: readonly DirectoryQuota[];
+}
 
 export class VersionVault {
   readonly place: CatalogPlace;
@@ -26,13 +33,13 @@ export class VersionVault {
     this.catalog = catalog;
   }
 
-  /** @param onFailure told of what could not be noted at once */
   static async open(
     t: Test,
     users: readonly string[] = ['alice'],
-    onFailure: (error: unknown) => void = (error) => t.fail(String(error)),
+    { onFailure = (error) => t.fail(String(error)), directoryQuotas = [] }: VaultOptions = {},
   ): Promise<VersionVault> {
-    const place = makeCatalogPlace(t, users);
+    const made = makeCatalogPlace(t, users);
+    const place = { ...made, root: { ...made.root, directoryQuotas } };
     const catalog = await startCatalog(place, onFailure);
     t.teardown(() => catalog.close());
     return new VersionVault(t, place, catalog);
@@ -65,6 +72,7 @@ export class VersionVault {
       quota: new QuotaKeeper({
         ledger: await this.catalog.ledger({ root: this.place.root, user: user.name, quota }),
         quota,
+        sharesQuotas: (this.place.root.directoryQuotas ?? []).length > 0,
         freeBytesMin: 0,
         onFailure,
       }),
