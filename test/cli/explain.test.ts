@@ -22,7 +22,7 @@ const config = `{
       "root": "../var/demo", "authorizedKeys": "../keys/users/demo",
       "rules": [
         { "path": "/secret/**", "allow": [] },
-        { "path": "/pub/**", "preset": "read-only", "deny": ["hash"] },
+        { "path": "/pub/**", "preset": "read-only", "deny": ["hash"], "quota": { "bytes": "1kB", "files": 3 } },
       ],
       "roles": ["partner"],
     },
@@ -68,6 +68,7 @@ t.test('the answer, the rule with its place, and the chain', async (t) => {
       /^allowed: acme read \/pub\/report\n.*scpd\.json:19:9 users\.acme\.rules\[1\]/,
     ],
     ['acme hash /pub/report', 1, /^denied: .*\n {2}the rule denies it by "deny"/],
+    ['acme read /pub/report', 0, /quotas of directories.*\n.*rules\[1\] below \/pub: 1000 bytes and 3 files/],
     ['acme stat /secret/../secret/x', 1, /^denied: .*\n {2}the rule does not allow it .*scpd\.json:18:9/],
     ['acme create /incoming/new', 0, /scpd\.json:7:17 roles\.partner\.rules\[0\]/],
     ['acme create /incoming/.new', 1, /"names" of the rule/],

@@ -21,6 +21,38 @@ t.test('sizes become bytes, and what is not said is no limit', async (t) => {
   t.equal((await place.load(soundSettings())).config?.freeBytesMin, 0);
 });
 
+t.test('a rule may have a quota, if its path is a directory', async (t) => {
+  const place = makePlace(t);
+  const settings = soundSettings();
+  const rule = (path: string, quota: object): object => ({ path, preset: 'full', quota });
+  settings.users['alice'] = {
+    ...settings.users['alice'],
+    rules: [rule('/in/**', { bytes: '10MB', files: 7 }), rule('/**', { files: 9 })],
+  };
+  const { config } = await place.load(settings);
+  t.match(config?.users[0]?.user.rules, [
+    { quota: { bytesMax: 10_000_000, filesMax: 7 } },
+    { quota: { filesMax: 9 } },
+  ]);
+  settings['roles'] = { partner: { rules: [rule('/in', { files: 1 }), rule('/a**', { files: 1 })] } };
+  settings.users['alice'] = {
+    ...settings.users['alice'],
+    rules: [
+      rule('/in/*', { bytes: 1 }),
+      rule('/{a,b}/**', { bytes: 1 }),
+      rule('/in/**', { bytes: '1 gig', size: 2 }),
+    ],
+  };
+  t.match(await place.problems(settings), [
+    /:\d+:\d+ users\.alice\.rules\[0\]\.quota: expected .*"\/incoming\/\*\*", for a quota, got "\/in\/\*"/,
+    /:\d+:\d+ users\.alice\.rules\[1\]\.quota: .*got "\/\{a,b\}/,
+    /:\d+:\d+ users\.alice\.rules\[2\]\.quota\.bytes: expected a size such as "50GiB", got "1 gig"/,
+    /:\d+:\d+ users\.alice\.rules\[2\]\.quota\.size: unknown key/,
+    /:\d+:\d+ roles\.partner\.rules\[0\]\.quota: expected a rule whose path is a directory, .*got "\/in"/,
+    /:\d+:\d+ roles\.partner\.rules\[1\]\.path: expected a pattern/,
+  ]);
+});
+
 t.test('versions and retention, of users and of rules', async (t) => {
   const place = makePlace(t);
   const settings = soundSettings();
