@@ -236,7 +236,8 @@ export class QuotaKeeper {
   async #grow(claim: Claim, sizeBytes: number): Promise<number> {
     const aheadBytes = Math.ceil(sizeBytes / quotaStepBytes) * quotaStepBytes;
     // What a claim holds matters to nobody where bytes are not limited.
-    if (this.#options.quota.bytesMax === undefined) return aheadBytes;
+    const { quota, sharesQuotas = false } = this.#options;
+    if (quota.bytesMax === undefined && !sharesQuotas) return aheadBytes;
     if (await this.#ask(() => claim.resize(aheadBytes), true)) return aheadBytes;
     if (await this.#ask(() => claim.resize(sizeBytes), true)) return sizeBytes;
     throw new ScpdError('QUOTA_EXCEEDED');
