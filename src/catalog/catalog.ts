@@ -10,7 +10,6 @@ import type { Store } from '../guard/store.ts';
 import { isStoredVersion } from '../guard/version-path.ts';
 import { rootPath, type VirtualPath } from '../guard/virtual-path.ts';
 import { catalogPageEntries } from '../limits.ts';
-import { encodeName } from '../name-bytes.ts';
 import { openDatabase, type Beginning, type Database, type DatabaseOptions } from './database.ts';
 import { recountDirectories, setDirectories } from './directories.ts';
 import {
@@ -26,9 +25,10 @@ import { CatalogLedger, knownEntry } from './ledger.ts';
 import { asPath, pathOf } from './path-bytes.ts';
 import { register, type ProcessFacts } from './processes.ts';
 import { Repairs } from './repairs.ts';
+import { hostPathOf, numberOf } from './roots.ts';
 import { endReservation } from './reservations.ts';
 import { lookAt, noteOtherNames, survey, type SurveyCounts, type SurveyRequest } from './survey.ts';
-import type { ReservationRow, Writer } from './tables.ts';
+import type { ReservationRow } from './tables.ts';
 import { recount, usageOf, type Amount } from './usage.ts';
 
 export { CatalogError, type Beginning } from './database.ts';
@@ -386,28 +386,4 @@ async function finishRename(database: Database, store: Store, row: ReservationRo
 
 function pathsOf(row: ReservationRow): VirtualPath[] {
   return [pathOf(row), ...(row.target === null ? [] : [asPath(row.target)])];
-}
-
-async function hostPathOf(writer: Writer, rootId: number): Promise<string> {
-  const row = await writer
-    .selectFrom('roots')
-    .select('host_path')
-    .where('id', '=', rootId)
-    .executeTakeFirstOrThrow();
-  return asPath(row.host_path);
-}
-
-async function numberOf(writer: Writer, hostPath: string): Promise<number> {
-  const bytes = encodeName(hostPath);
-  await writer
-    .insertInto('roots')
-    .values({ host_path: bytes, surveyed_at: null })
-    .onConflict((conflict) => conflict.doNothing())
-    .execute();
-  const row = await writer
-    .selectFrom('roots')
-    .select('id')
-    .where('host_path', '=', bytes)
-    .executeTakeFirstOrThrow();
-  return row.id;
 }

@@ -57,8 +57,7 @@ export async function addReservation(
     await reprice(writer, request);
     return false;
   }
-  for (const [other, difference] of differences)
-    if (other !== user) await chargeReserved(writer, other, difference);
+  for (const [other, more] of differences) if (other !== user) await chargeReserved(writer, other, more);
   return true;
 }
 
