@@ -21,7 +21,8 @@ import {
   type LastUpload,
 } from './entries.ts';
 import { PartialUploads, type SaveLeft } from './partial-uploads.ts';
-import { CatalogLedger, knownEntry } from './ledger.ts';
+import { CatalogLedger } from './ledger.ts';
+import { knownEntry } from './rows.ts';
 import { asPath, pathOf } from './path-bytes.ts';
 import { register, type ProcessFacts } from './processes.ts';
 import { Repairs } from './repairs.ts';

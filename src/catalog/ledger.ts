@@ -9,7 +9,6 @@
 import { v7 as newId } from 'uuid';
 import {
   isCurrent,
-  modifiedMsOf,
   type Admit,
   type Claim,
   type ClaimRequest,
@@ -50,7 +49,8 @@ import {
   keepReservation,
   resizeReservation,
 } from './reservations.ts';
-import type { EntryRow, NewEntry, Writer } from './tables.ts';
+import { columnsOf, knownEntry, withoutKey } from './rows.ts';
+import type { EntryRow, Writer } from './tables.ts';
 import { usageOf } from './usage.ts';
 
 export interface LedgerFacts {
@@ -335,36 +335,6 @@ function contentColumns(
 async function noteContentOfVersion(writer: Writer, { rootId, path }: Spot, content: Content): Promise<void> {
   const { inode, sha256, verdict } = content;
   await setVersionContent(writer, { rootId, path: versionDirectory(path) }, { inode, sha256, verdict });
-}
-
-/** A row in the guard's words. */
-export function knownEntry(row: EntryRow): KnownEntry {
-  return {
-    kind: row.kind,
-    sizeBytes: row.bytes,
-    inode: row.inode,
-    modifiedMs: row.modified_ms,
-    user: row.user,
-    sha256: row.sha256,
-    verdict: row.verdict,
-    storedAt: row.stored_at,
-  };
-}
-
-/** What a row has from the disk. Only what is in files counts as bytes. */
-export function columnsOf(
-  found: StoredAttributes,
-): Pick<NewEntry, 'kind' | 'bytes' | 'modified_ms' | 'inode'> {
-  return {
-    kind: found.kind,
-    bytes: found.kind === 'file' ? found.sizeBytes : 0,
-    modified_ms: modifiedMsOf(found),
-    inode: found.inode,
-  };
-}
-
-function withoutKey({ root_id: _root, path: _path, ...rest }: EntryRow): Omit<EntryRow, 'root_id' | 'path'> {
-  return rest;
 }
 
 /**

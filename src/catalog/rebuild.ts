@@ -13,7 +13,7 @@ import { auditTextMax } from '../limits.ts';
 import { printable } from '../name-bytes.ts';
 import { countsAt, ownerIn, type CatalogRoot, type SqliteCatalog } from './catalog.ts';
 import { findEntry, putEntry } from './entries.ts';
-import { columnsOf } from './ledger.ts';
+import { columnsOf } from './rows.ts';
 import { lookAt, walkStored, type Surveyed } from './survey.ts';
 import type { EntryRow, Writer } from './tables.ts';
 import { hashedFile } from './verify.ts';

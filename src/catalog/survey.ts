@@ -13,7 +13,7 @@ import { errorCode, type ErrorCode } from '../errors.ts';
 import { catalogBatchEntries, catalogPageEntries } from '../limits.ts';
 import type { Database } from './database.ts';
 import { pageOfEntries, putEntry, removeEntries, type Spot } from './entries.ts';
-import { columnsOf, knownEntry } from './ledger.ts';
+import { columnsOf, knownEntry } from './rows.ts';
 import { asBytes, pathOf } from './path-bytes.ts';
 import type { EntryRow, Writer } from './tables.ts';
 
