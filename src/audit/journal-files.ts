@@ -29,8 +29,25 @@ export function closedFileName(firstSeq: number): string {
   return `audit-${String(firstSeq).padStart(12, '0')}.jsonl`;
 }
 
+/** How often the files are listed again because one was compressed or dropped meanwhile; that happens once in hours. */
+const listingsMax = 10;
+
 /** All files in their order, the growing one last. Of a file that is being compressed, the plain one. Throws host errors. */
 export async function journalFiles(directory: string): Promise<JournalFile[]> {
+  for (let listed = 1; ; listed += 1) {
+    try {
+      return await listFiles(directory);
+    } catch (error) {
+      if (!isMissing(error) || listed >= listingsMax) throw error;
+    }
+  }
+}
+
+function isMissing(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === 'ENOENT';
+}
+
+async function listFiles(directory: string): Promise<JournalFile[]> {
   const files = new Map<number, JournalFile>();
   for (const name of (await readdir(directory)).toSorted()) {
     const closed = closedPattern.exec(name);

@@ -17,7 +17,7 @@ const rows: readonly Row[] = [
   [
     ['--help'],
     0,
-    /^scpd \S+: [^]*serve .*\n +init .*\n +check [^]*Exit codes:\n +0 [^]*\n +1 [^]*\n +2 /,
+    /^scpd \S+: [^]*serve .*\n[^]* init .*\n +check [^]*Exit codes:\n +0 [^]*\n +1 [^]*\n +2 /,
     undefined,
   ],
   [['-h'], 0, /^scpd \S+: /, undefined],
