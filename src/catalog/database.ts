@@ -76,8 +76,7 @@ export async function openDatabase(
 
 async function openFile(file: string): Promise<Database> {
   mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
-  // SQLite gives its -wal and -shm files the mode of this one.
-  closeSync(openSync(file, constants.O_RDWR | constants.O_CREAT, 0o600));
+  makeFile(file);
   const native = new Libsql(file);
   try {
     native.pragma(`busy_timeout = ${catalogBusyMsMax}`);
@@ -92,6 +91,20 @@ async function openFile(file: string): Promise<Database> {
   } catch (error) {
     native.close();
     throw error;
+  }
+}
+
+/**
+ * Makes the file if there is none: SQLite gives its -wal and -shm files the mode of this one. One that is there is never
+ * opened here, because closing it would drop the locks of whatever in this process has it open in SQLite (POSIX locks
+ * belong to the process), and without them another process takes itself for the last one and removes the log.
+ */
+function makeFile(file: string): void {
+  if (existsSync(file)) return;
+  try {
+    closeSync(openSync(file, constants.O_RDWR | constants.O_CREAT | constants.O_EXCL, 0o600));
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error && error.code === 'EEXIST')) throw error; // another one was quicker
   }
 }
 
