@@ -1,6 +1,6 @@
 /** A desk whose way to the server is a wire, for tests of what becomes of uploads that are cut off. */
 import type { Test } from 'tap';
-import { copyFileSync, existsSync, readdirSync } from 'node:fs';
+import { copyFileSync, existsSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Finished } from './clients.ts';
@@ -65,6 +65,13 @@ export async function cutOff(
 export function partials(server: TestServer, user = 'demo'): string[] {
   const path = server.stored('.scpd/partial', user);
   return existsSync(path) ? readdirSync(path) : [];
+}
+
+/** How much of the uploads under way is in the staging area. */
+export function stagedBytes(server: TestServer): number {
+  return server
+    .staged()
+    .reduce((sum, name) => sum + statSync(server.stored(join('.scpd/staging', name))).size, 0);
 }
 
 /** Waits for something that a server does by itself. */
