@@ -20,8 +20,9 @@ import { remote, startServer, type TestServer } from '../support/server.ts';
 
 const mib = 1024 * 1024;
 const wideFiles = 10_000;
-// Twice the most that was seen, 16 MiB for 20,000 files: usually it is 2 to 5, but the collector of garbage takes its time.
-const wideBytesMax = 32 * mib;
+// The heap grows once, by up to 43 MiB as seen, as two records are written for each file; four such copies in a row ended where
+// the second one did.
+const wideBytesMax = 64 * mib;
 const deepBytesMax = 8 * mib; // 1 to 2 MiB were seen
 
 function peakBytes(pid: number): number {
