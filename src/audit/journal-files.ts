@@ -76,11 +76,25 @@ export interface LineGroup {
   readonly isWhole: boolean;
 }
 
+/** Opens a file, or what it was compressed to since it was listed. */
+async function openEither({
+  path,
+  isCompressed,
+}: JournalFile): Promise<{ readonly handle: FileHandle; readonly isCompressed: boolean }> {
+  const flags = constants.O_RDONLY | constants.O_NOFOLLOW;
+  try {
+    return { handle: await open(path, flags), isCompressed };
+  } catch (error) {
+    if (isCompressed || !isMissing(error)) throw error;
+    return { handle: await open(`${path}.gz`, flags), isCompressed: true };
+  }
+}
+
 /** Reads a file from its beginning. Throws host errors, and those of zlib where a compressed file is damaged. */
 export async function* linesOf(file: JournalFile): AsyncGenerator<LineGroup> {
-  const handle = await open(file.path, constants.O_RDONLY | constants.O_NOFOLLOW);
+  const { handle, isCompressed } = await openEither(file);
   const source = createReadStream('', { fd: handle, highWaterMark: 1024 * 1024 });
-  if (!file.isCompressed) {
+  if (!isCompressed) {
     yield* splitLines(source);
     return;
   }
