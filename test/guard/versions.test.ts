@@ -148,14 +148,14 @@ t.test('the number of versions is bounded; the newest stay', async (t) => {
 
 t.test('versions grow too old, but the last one that is known to be whole stays', async (t) => {
   const vault = await VersionVault.open(t);
-  const files = await vault.session({ versions: { versionsMax: 10, ageMsMax: 100 } });
+  const files = await vault.session({ versions: { versionsMax: 10, ageMsMax: 1500 } });
   const options: UploadOptions = { existing: 'replace', missing: 'create', newFileMode: 0o644 };
   const upload = await files.upload(virtualPath('a'), options);
   await upload.write(Buffer.from('whole'), 0);
   await upload.commit('verified');
   await put(files, 'a', 'closed 1');
   await put(files, 'a', 'closed 2');
-  await setTimeout(150);
+  await setTimeout(1600);
   await put(files, 'a', 'closed 3');
   const contents: string[] = [];
   for (const name of await versionsOf(files, 'a')) contents.push(await get(files, `/.versions/a/${name}`));
@@ -320,10 +320,10 @@ t.test('retention', async (t) => {
   );
   await t.test('it ends', async (t) => {
     const vault = await VersionVault.open(t);
-    const files = await vault.session({ retainMs: 50 });
+    const files = await vault.session({ retainMs: 1500 });
     await put(files, 'a', 'old');
     t.equal(await codeOf(() => remove(files, 'a')), 'RETAINED');
-    await setTimeout(80);
+    await setTimeout(1600);
     await remove(files, 'a');
     t.equal(await onlyVersion(files, 'a'), 'old');
   });
