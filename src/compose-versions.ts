@@ -1,5 +1,6 @@
 /** Drops old versions whose time is over, of files that nobody touches any more. The rest is done by who replaces a file. */
 import type { Logger } from 'pino';
+import { serverFacts } from './audit/record.ts';
 import { SessionJournal } from './audit/session-journal.ts';
 import type { FileJournal } from './audit/file-journal.ts';
 import type { Catalog, CatalogRoot } from './catalog/catalog.ts';
@@ -93,13 +94,5 @@ async function sweepRoot(
 
 /** Nobody's session: it is the server that drops what is old. */
 function serverJournal({ journal }: Stored): SessionJournal {
-  return new SessionJournal(journal, {
-    connection: null,
-    session: null,
-    user: null,
-    key: null,
-    address: '',
-    client: '',
-    protocol: 'server',
-  });
+  return new SessionJournal(journal, serverFacts);
 }

@@ -157,17 +157,18 @@ export interface SharedJournal extends Journal {
   abandon(process: string, bytesOf?: (transfer: string) => number | undefined): void;
 }
 
+/** Nobody's session: it is the server that acts. */
+export const serverFacts: SessionFacts = {
+  connection: null,
+  session: null,
+  user: null,
+  key: null,
+  address: '',
+  client: '',
+  protocol: 'server',
+};
+
 /** A record of what the server itself does. */
 export function serverRecord(facts: RecordFacts): AuditRecord {
-  return {
-    time: new Date().toISOString(),
-    connection: null,
-    session: null,
-    user: null,
-    key: null,
-    address: '',
-    client: '',
-    protocol: 'server',
-    ...facts,
-  };
+  return { time: new Date().toISOString(), ...serverFacts, ...facts };
 }
