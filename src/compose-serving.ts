@@ -136,6 +136,7 @@ async function sessionDependencies(
       user,
       store: openDiskStore(user.root, config.durability, {
         gone,
+        inode: user.rootInode,
         symlinks: user.symlinks,
         umask: user.umask,
       }),

@@ -3,6 +3,7 @@
  * same findings, so that one run tells everything that is wrong.
  */
 import { isUtf8 } from 'node:buffer';
+import { statSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { dirname, resolve } from 'node:path';
 import { auditFileBytesMin, configBytesMax } from '../limits.ts';
@@ -244,9 +245,11 @@ function buildConfig(document: ConfigDocument, path: string, hostKeys: readonly 
     const { root, fileSizeMax, authorizedKeys, symlinks, umask = value.umask, quota } = settings;
     const fileBytesMax = parseSizeBytes(fileSizeMax) ?? 0; // the schema has seen to it that it is a size
     const rights = buildRights(name, settings, { roles: value.roles, document, file: printable(path) });
+    const rootHostPath = resolve(directory, root);
     const user: User = {
       name,
-      root: resolve(directory, root),
+      root: rootHostPath,
+      ...inodeOf(rootHostPath),
       fileBytesMax,
       ...rights,
       symlinks,
@@ -273,6 +276,12 @@ function buildConfig(document: ConfigDocument, path: string, hostKeys: readonly 
     scp: { ...value.scp },
     users,
   };
+}
+
+/** Nothing if the root went away since it was checked. */
+function inodeOf(rootHostPath: string): { readonly rootInode?: string } {
+  const stats = statSync(rootHostPath, { throwIfNoEntry: false });
+  return stats === undefined ? {} : { rootInode: String(stats.ino) };
 }
 
 function buildAudit(

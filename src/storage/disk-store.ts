@@ -43,6 +43,8 @@ export interface StoreOptions {
   readonly symlinks?: LinkPolicy | undefined;
   /** What is taken from every mode that a client asks for; without it, the daemon's is, from those of what is new. */
   readonly umask?: number | undefined;
+  /** The inode that the root must have; without it, any. See `rootInode` of a user. */
+  readonly inode?: string | undefined;
 }
 
 /** Opens a root, given as a host path from the configuration. Throws ScpdError. */
@@ -52,8 +54,24 @@ export function openDiskStore(
   options: StoreOptions = {},
 ): Store {
   // The root itself may be a link: it is the operator's word, not a client's.
-  const root = onHostSync(() => openSync(rootHostPath, constants.O_RDONLY | constants.O_DIRECTORY));
-  return new DiskStore(root, durability, options);
+  const root = onRoot(rootHostPath, () => openSync(rootHostPath, constants.O_RDONLY | constants.O_DIRECTORY));
+  const inode = attributesOf(fstatSync(root)).inode;
+  if (inode === (options.inode ?? inode)) return new DiskStore(root, durability, options);
+  release(root);
+  throw new ScpdError(
+    'STORAGE_FAILED',
+    `${rootHostPath} is not the directory that it was at the start; is a disk not mounted? If it is meant, reload (SIGHUP)`,
+  );
+}
+
+/** The path is the operator's, who has to hear which one it is. */
+function onRoot<T>(rootHostPath: string, act: () => T): T {
+  try {
+    return act();
+  } catch (error) {
+    const words = error instanceof Error ? error.message : String(error);
+    throw new ScpdError('STORAGE_FAILED', `the root ${rootHostPath}: ${words}`, { cause: error });
+  }
 }
 
 class DiskStore implements Store {

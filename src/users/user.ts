@@ -9,6 +9,11 @@ export interface User {
   readonly name: string;
   /** Host path of the directory that this user sees as "/". Never shown to a client. */
   readonly root: string;
+  /**
+   * The inode of the root when the configuration was loaded; it is the same after its disk was mounted again. While the disk
+   * is away, an empty directory stands in its place: nobody would look there for what was acknowledged.
+   */
+  readonly rootInode?: string;
   /** The preset that the configuration names, if any. It is the only rule of a user without `rules`. */
   readonly preset?: Preset;
   /** In the order in which they are asked, those of the user's roles last. */
