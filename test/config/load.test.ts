@@ -1,4 +1,5 @@
 import t from 'tap';
+import { statSync } from 'node:fs';
 import { ConfigError } from '../../src/config/config-error.ts';
 import { loadConfig } from '../../src/config/load.ts';
 import { generateHostKey } from '../../src/ssh/host-keys.ts';
@@ -27,6 +28,8 @@ function rightsOf(preset: Preset, place: string, key: string): object {
     hours: [],
   };
 }
+
+const inodeOf = (path: string): string => String(statSync(path).ino);
 
 t.test('a sound configuration becomes absolute paths, bytes and defaults, all frozen', async (t) => {
   const place = makePlace(t);
@@ -62,6 +65,7 @@ t.test('a sound configuration becomes absolute paths, bytes and defaults, all fr
       user: {
         name: 'alice',
         root: place.path('data/alice'),
+        rootInode: inodeOf(place.path('data/alice')),
         fileBytesMax: 1024 ** 4,
         ...rightsOf('full', `${config.path}:19:17`, 'users.alice.preset'),
       },
@@ -71,6 +75,7 @@ t.test('a sound configuration becomes absolute paths, bytes and defaults, all fr
       user: {
         name: 'bob',
         root: place.path('data/bob'),
+        rootInode: inodeOf(place.path('data/bob')),
         fileBytesMax: 50 * 1024 ** 3,
         ...rightsOf('read-only', `${config.path}:24:17`, 'users.bob.preset'),
       },
