@@ -1,9 +1,18 @@
-/** The supervisor's end of one worker's journal: appends what comes, and says when it is on disk. */
+/**
+ * The supervisor's end of one worker's journal: appends what comes, and says when it is on disk. It asks for the disk only
+ * when the worker waits: a small upload has some six records, of which one is waited for, and each of these would
+ * cost an fsync. What nobody waits for is looked at after a while, so that the worker's count of it stays true.
+ */
 import { setTimeout as delay } from 'node:timers/promises';
 import type { AuditRecord, SharedJournal } from '../audit/record.ts';
+import { auditTickMs, workerRecordsMax } from '../limits.ts';
 
 /** How long after a failure it is asked again whether records could be written. The journal tries by itself. */
 const retryMs = 250;
+/** By then the journal has synced by itself what nobody waits for. */
+const unaskedMs = 2 * auditTickMs;
+/** Long before the worker may send no more. */
+const unaskedRecordsMax = workerRecordsMax / 4;
 
 export interface JournalBridgeOptions {
   readonly journal: SharedJournal;
@@ -20,6 +29,9 @@ export class JournalBridge {
   readonly #options: JournalBridgeOptions;
   #received = 0;
   #answered = 0;
+  /** As many are to be on disk. */
+  #wanted = 0;
+  #timer: NodeJS.Timeout | undefined;
   #isSettling = false;
   #closed = false;
 
@@ -27,7 +39,8 @@ export class JournalBridge {
     this.#options = options;
   }
 
-  receive(records: readonly AuditRecord[]): void {
+  /** @param waits whether the worker waits for these and all before them */
+  receive(records: readonly AuditRecord[], waits: boolean): void {
     for (const record of records) {
       if (!this.#options.journal.append(record, this.#options.process)) {
         this.#closed = true;
@@ -36,17 +49,26 @@ export class JournalBridge {
       }
     }
     this.#received += records.length;
-    if (!this.#isSettling) void this.#settle();
+    if (waits || this.#received - this.#wanted >= unaskedRecordsMax) this.#want();
+    else this.#timer ??= setTimeout(() => this.#want(), unaskedMs).unref();
   }
 
   /** The worker is gone: nobody waits for answers. What it sent is written all the same. */
   close(): void {
     this.#closed = true;
+    clearTimeout(this.#timer);
+  }
+
+  #want(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    this.#wanted = this.#received;
+    if (!this.#isSettling) void this.#settle();
   }
 
   async #settle(): Promise<void> {
     this.#isSettling = true;
-    while (this.#answered < this.#received && !this.#closed) {
+    while (this.#answered < this.#wanted && !this.#closed) {
       const records = this.#received;
       const failed = await this.#fails();
       if (!this.#closed) this.#options.answer({ records, failed });

@@ -1,6 +1,7 @@
 /**
- * A worker's journal: records go to the supervisor, which is the one writer. Records of one turn travel together; the
- * supervisor answers when they are on disk. What is not acknowledged is bounded, so a worker can't fill the supervisor.
+ * A worker's journal: records go to the supervisor, which is the one writer. Records of one turn travel together, and the
+ * supervisor is told whether somebody waits until they are on disk. What is not acknowledged is bounded, so a worker can't
+ * fill the supervisor.
  */
 import type { AuditRecord, Journal } from '../audit/record.ts';
 import { ScpdError } from '../errors.ts';
@@ -14,15 +15,20 @@ interface Waiter {
 }
 
 export class JournalProxy implements Journal {
-  readonly #send: (records: readonly AuditRecord[]) => void;
+  readonly #send: (records: readonly AuditRecord[], waits: boolean) => void;
   #batch: AuditRecord[] = [];
   #appended = 0;
   #settled = 0;
+  /** As many are waited for, as the supervisor knows or is told at the end of this turn. */
+  #awaited = 0;
+  #isTelling = false;
+  #isFlushing = false;
   #waiters: Waiter[] = [];
   #failed = false;
   #gone = false;
 
-  constructor(send: (records: readonly AuditRecord[]) => void) {
+  /** @param send takes the records of a turn, and whether somebody waits for these and all before them */
+  constructor(send: (records: readonly AuditRecord[], waits: boolean) => void) {
     this.#send = send;
   }
 
@@ -37,18 +43,21 @@ export class JournalProxy implements Journal {
 
   append(record: AuditRecord): boolean {
     if (this.#gone || this.waiting >= workerRecordsMax) return false;
-    if (this.#batch.length === 0) queueMicrotask(() => this.#flush());
     this.#batch.push(record);
     this.#appended += 1;
+    this.#flushSoon();
     return true;
   }
 
   async settled(): Promise<void> {
     if (this.waiting === 0) return;
     if (this.#gone) throw failure();
-    await new Promise<void>((resolve, reject) =>
-      this.#waiters.push({ records: this.#appended, resolve, reject }),
-    );
+    const records = this.#appended;
+    if (records > this.#awaited) {
+      [this.#awaited, this.#isTelling] = [records, true];
+      this.#flushSoon();
+    }
+    await new Promise<void>((resolve, reject) => this.#waiters.push({ records, resolve, reject }));
   }
 
   /** The supervisor's answer: so many records are on disk, or can't be written for now. */
@@ -69,10 +78,16 @@ export class JournalProxy implements Journal {
     for (const { reject } of this.#waiters.splice(0)) reject(failure());
   }
 
+  #flushSoon(): void {
+    if (this.#isFlushing) return;
+    this.#isFlushing = true;
+    queueMicrotask(() => this.#flush());
+  }
+
   #flush(): void {
-    const records = this.#batch;
-    this.#batch = [];
-    this.#send(records);
+    const [records, waits] = [this.#batch, this.#isTelling];
+    [this.#batch, this.#isTelling, this.#isFlushing] = [[], false, false];
+    this.#send(records, waits);
   }
 }
 

@@ -81,7 +81,8 @@ export type FromWorker =
   | { readonly kind: 'taken'; readonly seat: number }
   | { readonly kind: 'login'; readonly seat: number; readonly user: string }
   | { readonly kind: 'released'; readonly seat: number }
-  | { readonly kind: 'records'; readonly records: readonly AuditRecord[] }
+  /** @param waits whether it waits until these and all before them are on disk */
+  | { readonly kind: 'records'; readonly records: readonly AuditRecord[]; readonly waits: boolean }
   /** @param seen the last change of another process that was applied here before */
   | { readonly kind: 'change'; readonly change: OwnershipChange; readonly seen: number }
   | { readonly kind: 'applied'; readonly sequence: number }

@@ -45,7 +45,7 @@ export class Uplink {
 
   constructor(options: UplinkOptions) {
     this.#options = options;
-    this.#journal = new JournalProxy((records) => options.send({ kind: 'records', records }));
+    this.#journal = new JournalProxy((records, waits) => options.send({ kind: 'records', records, waits }));
     this.#ownership = new Ownership(undefined, (change) => this.#publish(change));
     this.#delay.enable();
     setInterval(() => this.#sign(), workerSignMs).unref();

@@ -196,7 +196,7 @@ export class WorkerProcess {
         this.#places.get(message.seat)?.seat.release();
         return void this.#places.delete(message.seat);
       case 'records':
-        return this.#bridge.receive(message.records);
+        return this.#bridge.receive(message.records, message.waits);
       case 'change':
         return this.#onChange(message);
       case 'applied':
