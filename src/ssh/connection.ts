@@ -18,6 +18,7 @@ import type { ConnectionFacts, Login } from '../users/user.ts';
 import { WireError } from '../users/wire.ts';
 import { Authenticator } from './authenticator.ts';
 import { Channels } from './channels.ts';
+import { readClientOffer, type ClientOffer } from './client-offer.ts';
 import type { CloseReason, SshEvents } from './events.ts';
 import { IdleTimer } from './idle-timer.ts';
 import { readIdentification } from './identification.ts';
@@ -28,7 +29,7 @@ import { RekeyPolicy } from './rekey.ts';
 import type { WindowBudget } from './receive-window.ts';
 import type { ConnectionState } from './server.ts';
 import { PreLoginFilter, isConnectionMessage, isUserauthMessage } from './screening.ts';
-import { greetingLine } from './ssh2.ts';
+import { greetingLine, isGcm } from './ssh2.ts';
 import type { Connection as Ssh2Connection, PayloadHandler, Ssh2Server } from './ssh2.ts';
 import { Transport } from './transport.ts';
 
@@ -74,6 +75,7 @@ export class Connection {
   #outbound: Outbound | undefined;
   #channels: Channels | undefined;
   #login: Login | undefined;
+  #knowsGcm = false;
   #draining = false;
   #retireTimer: NodeJS.Timeout | undefined;
   #ending: Ending | undefined;
@@ -107,10 +109,16 @@ export class Connection {
         return;
       }
       this.#facts = Object.freeze({ ...this.#facts, clientSoftware: software });
-      swallowGreeting(this.#socket, greeting);
-      this.#socket.unshift(bytes);
-      this.#options.ssh2Server.injectSocket(this.#socket);
+      readClientOffer(this.#socket, bytes, (offer) => this.#inject(offer, greeting));
     });
+  }
+
+  #inject({ bytes, knowsGcm }: ClientOffer, greeting: string): void {
+    if (this.#ending !== undefined) return;
+    this.#knowsGcm = knowsGcm;
+    swallowGreeting(this.#socket, greeting);
+    this.#socket.unshift(bytes);
+    this.#options.ssh2Server.injectSocket(this.#socket);
   }
 
   /** ssh2 has read the client's first line and is about to send its KEXINIT. */
@@ -123,7 +131,7 @@ export class Connection {
     this.#outbound = outbound;
     this.#limitPreLoginBytes();
     this.#screenMessages(transport, rekeys);
-    transport.withholdSha1HostKey();
+    transport.narrowOffer((cipher) => !this.#knowsGcm || isGcm(cipher));
     const wantsExtensions = transport.withholdExtensionInfo();
     let isFirst = true;
     client.on('handshake', () => {

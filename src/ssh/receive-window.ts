@@ -1,7 +1,9 @@
 /**
  * What a channel's client may send before it has been read (RFC 4254, section 5.2). It begins with `sshWindowBytes`, which
  * is all that a near client needs. A far one then waits a round trip for each such portion, so the window doubles while two
- * things hold: the client used up all that it was allowed and sat waiting, and whoever reads had taken everything by then.
+ * things hold: the client used up all that it was allowed and sat waiting, more than once, and whoever reads had taken everything
+ * by then. A near one must not get more: what it fills a larger window with outlives two collections of young garbage, and
+ * V8 then goes through its whole heap for every 64 MiB.
  *
  * A grown window is memory that a reader which stops later will fill, so what all windows of the process have grown by is
  * bounded (`WindowBudget`); where nothing is left of that, a channel stays as it is.
@@ -12,6 +14,7 @@ import {
   sshWindowBytesMax,
   sshWindowGrowthBytesMax,
   sshWindowStallMsMin,
+  sshWindowStallsMin,
 } from '../limits.ts';
 
 /** What all windows together may grow by. */
@@ -48,6 +51,7 @@ export class ReceiveWindow {
   #beforeGrantBytes = 0;
   #grantedAtMs: number | undefined;
   #receivedAtMs = 0;
+  #stalls = 0;
   #isClosed = false;
 
   constructor(budget: WindowBudget) {
@@ -99,7 +103,10 @@ export class ReceiveWindow {
     this.#grantedAtMs = undefined;
     const waitedMs = nowMs - Math.max(this.#receivedAtMs, grantedAtMs);
     const hasStalled = waitedMs >= sshWindowStallMsMin && waitedMs >= (nowMs - grantedAtMs) / 4;
-    if (hasStalled && this.#unreadBytes === 0) this.#grow();
+    this.#stalls = hasStalled && this.#unreadBytes === 0 ? this.#stalls + 1 : 0;
+    if (this.#stalls < sshWindowStallsMin) return;
+    this.#stalls = 0;
+    this.#grow();
   }
 
   #grow(): void {

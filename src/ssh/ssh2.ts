@@ -13,7 +13,8 @@ export type Ssh2Server = ssh2.Server;
 /**
  * What we offer, by our taste; the client's order decides. Left out although ssh2 has it: everything with SHA-1, CBC or
  * compression (which starts before login and inflates without bound), group exchange (offered by ssh2 but not
- * implemented), groups that cost more than 5 ms, and ChaCha20, which most clients would prefer to the faster AES-GCM.
+ * implemented), groups that cost more than 5 ms, and ChaCha20, which most clients would prefer to the faster AES-GCM. AES-CTR
+ * is for clients that have nothing better: see `client-offer.ts`.
  */
 const algorithms = {
   kex: [
@@ -30,7 +31,7 @@ const algorithms = {
     'aes128-gcm',
     'aes256-gcm',
     'aes256-ctr',
-    'aes128-ctr', // older clients have nothing better
+    'aes128-ctr',
   ],
   hmac: ['hmac-sha2-256-etm@openssh.com', 'hmac-sha2-512-etm@openssh.com', 'hmac-sha2-256', 'hmac-sha2-512'],
   compress: ['none'],
@@ -43,6 +44,11 @@ const algorithms = {
     'rsa-sha2-256',
   ],
 } as const;
+
+/** Whether a cipher is AES-GCM, which needs no MAC. */
+export function isGcm(cipher: string): boolean {
+  return cipher.includes('-gcm');
+}
 
 export interface Ssh2ServerOptions {
   readonly hostKeys: readonly Buffer[];

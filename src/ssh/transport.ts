@@ -108,12 +108,13 @@ export class Transport {
   /**
    * Takes RSA host key signatures with SHA-1 out of the offer, which ssh2 adds to it whenever there is an RSA key. To be
    * called before our KEXINIT is sent.
+   * @param isOffered whether a cipher stays in it
    */
-  withholdSha1HostKey(): void {
+  narrowOffer(isOffered: (cipher: string) => boolean): void {
     const { _offer: offer } = this.#protocol;
     const { kex, serverHostKey, cs, sc } = offer.lists;
     const names = (lists: typeof cs) => ({
-      cipher: lists.cipher.array,
+      cipher: lists.cipher.array.filter(isOffered),
       mac: lists.mac.array,
       compress: lists.compress.array,
       lang: lists.lang.array,

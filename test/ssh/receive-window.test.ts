@@ -11,13 +11,15 @@ interface Client {
   readonly bytesPerMs: number;
   /** How long the reader has each packet. */
   readonly readingMs?: number;
+  /** How long it does nothing after every 6 MiB: its machine is busy. */
+  readonly pauseMs?: number;
 }
 
 /** Sends as fast as its line and the window let it. Answers what the client was allowed to send in all. */
 function send(
   window: ReceiveWindow,
   totalBytes: number,
-  { roundTripMs, bytesPerMs, readingMs = 0 }: Client,
+  { roundTripMs, bytesPerMs, readingMs = 0, pauseMs = 0 }: Client,
 ): number {
   /** What the client may send, and from when on it knows. */
   const grants = [{ bytes: window.initialBytes, knownMs: 0 }];
@@ -43,6 +45,7 @@ function send(
     }
     allowedBytes -= packetBytes;
     clientMs += packetBytes / bytesPerMs;
+    if (sent > 0 && sent % (3 * sshWindowBytes) === 0) clientMs += pauseMs;
     const arrivedMs = clientMs + roundTripMs / 2;
     window.receive(packetBytes, arrivedMs);
     unread.push(arrivedMs);
@@ -63,6 +66,7 @@ t.test('grows for a client that is far away, up to its limit', async (t) => {
 t.test('stays as it is', async (t) => {
   const cases: readonly (readonly [string, Client])[] = [
     ['for a near client', { roundTripMs: 0.1, bytesPerMs: 8 * gigabit }],
+    ['for a near client that is held up', { roundTripMs: 0.1, bytesPerMs: 8 * gigabit, pauseMs: 30 }],
     ['for a slow line', { roundTripMs: 10, bytesPerMs: gigabit / 100 }],
     ['for a reader that is slower than the client', { roundTripMs: 80, bytesPerMs: gigabit, readingMs: 8 }],
   ];

@@ -45,6 +45,14 @@ t.test('the server speaks first, in one line, and does not say what it is made o
   t.equal(got(), 'SSH-2.0-scpd\r\n');
 });
 
+t.test('a client that waits for our KEXINIT before it sends its own gets it', async (t) => {
+  const server = await startServer(t);
+  const { socket, got } = await raw(t, server);
+  socket.write('SSH-2.0-patient\r\n');
+  await eventually(() => got().includes('curve25519-sha256'), 'the offer of the server');
+  t.match(got(), /aes128-gcm@openssh\.com,.*aes256-ctr/, 'all of it');
+});
+
 t.test('an identification that comes byte by byte is as good as another', async (t) => {
   const server = await startServer(t);
   // A stock client through a proxy that cuts everything it sends into single bytes at first.
