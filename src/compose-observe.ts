@@ -59,8 +59,14 @@ export class Observers {
     if (this.#health !== undefined) this.#log.info(this.#health.address, 'health is told');
   }
 
-  close(): void {
+  /** Closes the health port, for another process to have it. `listen` opens it again. */
+  release(): void {
     this.#health?.close();
+    this.#health = undefined;
+  }
+
+  close(): void {
+    this.release();
     this.#delay.disable();
   }
 

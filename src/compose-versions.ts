@@ -1,8 +1,7 @@
 /** Drops old versions whose time is over, of files that nobody touches any more. The rest is done by who replaces a file. */
 import type { Logger } from 'pino';
-import { serverFacts } from './audit/record.ts';
+import { serverFacts, type Journal } from './audit/record.ts';
 import { SessionJournal } from './audit/session-journal.ts';
-import type { FileJournal } from './audit/file-journal.ts';
 import type { Catalog, CatalogRoot } from './catalog/catalog.ts';
 import { walkStore } from './catalog/survey.ts';
 import { quotaKeeper } from './compose-catalog.ts';
@@ -19,7 +18,7 @@ import type { User } from './users/user.ts';
 
 /** Where it is written down what is stored and what was done. */
 export interface Stored {
-  readonly journal: FileJournal;
+  readonly journal: Journal;
   readonly catalog: Catalog;
   /** By the names of their users. */
   readonly roots: ReadonlyMap<string, CatalogRoot>;

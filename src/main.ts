@@ -32,6 +32,11 @@ const commands: CommandTable = [
     load: () => import('./cli/reload.ts'),
   },
   {
+    name: 'restart',
+    summary: 'have a new process take over from a running server',
+    load: () => import('./cli/restart.ts'),
+  },
+  {
     name: 'stop',
     summary: 'stop a running server',
     load: () => import('./cli/stop.ts'),

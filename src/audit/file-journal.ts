@@ -38,6 +38,8 @@ export interface JournalOptions {
   readonly log: JournalLog;
   /** How much had come of a transfer that a crash has cut off, where that is known. */
   readonly bytesOf?: (transfer: string) => number | undefined;
+  /** What another process has left open and others go on with: transfer or session → process. */
+  readonly inherited?: ReadonlyMap<string, string>;
   /** Told of lines that are on disk, in order; must not throw. */
   readonly onWritten?: (lines: readonly string[]) => void;
 }
@@ -125,6 +127,7 @@ export class FileJournal implements SharedJournal {
       publicKey: key.pem,
       ...(recovered.tornBytes === 0 ? {} : { tornBytes: recovered.tornBytes }),
     });
+    this.#entries.entrust(options.inherited ?? new Map());
     this.abandon();
     this.#ticker = setInterval(() => this.#tick(), auditTickMs);
     this.#ticker.unref();
@@ -134,6 +137,11 @@ export class FileJournal implements SharedJournal {
   /** The end of the chain, whether or not it is on disk yet. */
   get head(): Head {
     return this.#head;
+  }
+
+  /** Who does what has begun and not ended, but for this process itself: transfer or session → process. */
+  get open(): [string, string][] {
+    return this.#entries.owners().filter(([, process]) => process !== ownProcess);
   }
 
   get key(): JournalKey {

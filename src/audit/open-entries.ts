@@ -40,6 +40,19 @@ export class OpenEntries {
     return process === undefined ? all : all.filter((entry) => entry.process === process);
   }
 
+  /** Who does what is open: transfer or session → process. */
+  owners(): [string, string][] {
+    return [...this.#open].map(([id, { process }]) => [id, process]);
+  }
+
+  /** What these name is done by processes that live on. */
+  entrust(owners: ReadonlyMap<string, string>): void {
+    for (const [id, process] of owners) {
+      const entry = this.#open.get(id);
+      if (entry !== undefined) this.#open.set(id, { ...entry, process }); // in its old place
+    }
+  }
+
   /** Which try a record is or ends; undefined for what is no transfer. */
   attempt(record: AuditRecord): number | undefined {
     const { operation, phase, outcome, user, path } = record;

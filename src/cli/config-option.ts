@@ -9,13 +9,20 @@ export const configOption = {
   config: { value: 'FILE', summary: 'the configuration', default: 'config/scpd.json' },
 } as const satisfies CommandOptions;
 
-/** The configuration, or undefined after its problems were printed. */
-export async function loadReported(path: string): Promise<Config | undefined> {
+/** The configuration, or undefined after its problems were printed, or reported in another way. */
+export async function loadReported(
+  path: string,
+  report: (problems: readonly string[]) => void | Promise<void> = printAll,
+): Promise<Config | undefined> {
   try {
     return await loadConfig(path);
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
-    for (const problem of error.problems) printProblem(problem);
+    await report(error.problems);
     return undefined;
   }
+}
+
+function printAll(problems: readonly string[]): void {
+  for (const problem of problems) printProblem(problem);
 }

@@ -4,6 +4,8 @@
  */
 import type { Logger } from 'pino';
 import { startServer } from '../compose.ts';
+import { lockedChanges } from '../config/locked.ts';
+import { findPredecessor } from '../supervisor/predecessor.ts';
 import { serviceManager } from '../supervisor/service-manager.ts';
 import { addressText } from './address.ts';
 import type { Command, ExitCode } from './command.ts';
@@ -23,14 +25,25 @@ code 0. A second signal stops it at once, with exit code 130 or 143.`,
   options: configOption,
 
   async run({ config: path = configOption.config.default }) {
-    const config = await loadReported(path);
+    const predecessor = await findPredecessor();
+    const config = await loadReported(path, predecessor && ((problems) => predecessor.giveBack(problems)));
     if (config === undefined) return 1;
+    if (predecessor !== undefined) {
+      const { problem, offer } = predecessor;
+      const problems = problem === undefined ? await lockedChanges(path, offer.locked, config) : [problem];
+      if (problems.length > 0) await predecessor.giveBack(problems);
+    }
     const log = makeLogger(config.log.level);
     exitOnFault(log);
-    return serve(() => startServer(config, log, { shownPath: path }), {
-      log,
-      drainSeconds: config.limits.drainSeconds,
-    });
+    const start = async (): Promise<Stoppable> => {
+      try {
+        return await startServer(config, log, { shownPath: path, predecessor });
+      } catch (error) {
+        await predecessor?.giveBack([error instanceof Error ? error.message : String(error)]);
+        throw error;
+      }
+    };
+    return serve(start, { log, drainSeconds: config.limits.drainSeconds });
   },
 };
 
@@ -38,6 +51,7 @@ code 0. A second signal stops it at once, with exit code 130 or 143.`,
 export interface Stoppable {
   readonly addresses: readonly { readonly host: string; readonly port: number }[];
   readonly stopAsked?: Promise<void>;
+  readonly handedOver?: Promise<unknown>;
   reload?(): Promise<unknown>;
   stop(): Promise<void>;
 }
@@ -65,7 +79,9 @@ export async function serve(
     void server.reload?.().then(() => manager.tell('ready'));
   });
   const asked = server.stopAsked?.then(() => 'scpd stop') ?? stopAsked;
-  const signal = await Promise.race([stopAsked, asked]);
+  const handedOver = server.handedOver?.then(() => undefined) ?? stopAsked;
+  const signal = await Promise.race([stopAsked, asked, handedOver]);
+  if (signal === undefined) return await relayToTheEnd(server, log);
   log.info({ signal, drainSeconds }, 'stopping; a second signal stops at once');
   manager.tell('stopping');
   const overdue = setTimeout(
@@ -78,6 +94,19 @@ export async function serve(
   await server.stop();
   clearTimeout(overdue);
   log.info('stopped');
+  return 0;
+}
+
+/** Another process is the server now, also for signals. */
+async function relayToTheEnd(server: Stoppable, log: Logger): Promise<ExitCode> {
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+    process.removeAllListeners(signal);
+    process.on(signal, () =>
+      log.warn({ signal }, 'another process serves; this one ends with its last connection'),
+    );
+  }
+  await server.stop();
+  log.info('the last connection of this process has ended');
   return 0;
 }
 

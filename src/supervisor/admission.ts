@@ -14,6 +14,13 @@ export interface AdmissionLimits {
   readonly unauthenticatedConnections: number;
 }
 
+/** A seat, and whom it counts for. */
+export interface CountedSeat extends Seat {
+  /** Of addresses. */
+  readonly group: string;
+  readonly user: string | undefined;
+}
+
 export class Admission {
   #limits: AdmissionLimits;
   readonly #perGroup = new Counts();
@@ -40,20 +47,26 @@ export class Admission {
   }
 
   /** A seat, or the cap that was met. */
-  admit(address: string): Seat | Exclude<ConnectionRefusal, 'closing'> {
+  admit(address: string): CountedSeat | Exclude<ConnectionRefusal, 'closing'> {
     const group = addressGroup(address);
     if (this.#connections >= this.#limits.connections) return 'connections';
     if (this.#perGroup.of(group) >= this.#limits.connectionsPerIp) return 'connections-per-address';
     if (this.#unauthenticated >= this.#limits.unauthenticatedConnections)
       return 'unauthenticated-connections';
-    this.#perGroup.add(group, 1);
-    this.#connections += 1;
-    this.#unauthenticated += 1;
     return this.#seat(group);
   }
 
-  #seat(group: string): Seat {
-    let user: string | undefined;
+  /** For a connection that is there already, whatever the caps say. */
+  adopt({ group, user }: { readonly group: string; readonly user?: string }): CountedSeat {
+    return this.#seat(group, user);
+  }
+
+  #seat(group: string, loggedIn?: string): CountedSeat {
+    this.#perGroup.add(group, 1);
+    this.#connections += 1;
+    if (loggedIn === undefined) this.#unauthenticated += 1;
+    else this.#perUser.add(loggedIn, 1);
+    let user = loggedIn;
     let taken = true;
     const logIn = (userName: string): boolean => {
       if (!taken || user !== undefined) return taken && user === userName;
@@ -71,7 +84,14 @@ export class Admission {
       this.#connections -= 1;
       this.#perGroup.add(group, -1);
     };
-    return { logIn, release };
+    return {
+      group,
+      get user() {
+        return user;
+      },
+      logIn,
+      release,
+    };
   }
 }
 

@@ -9,15 +9,17 @@ import type { Logger } from 'pino';
 import { controlConnectionsMax, controlRequestBytesMax, controlRequestMsMax } from '../limits.ts';
 
 export type ControlRequest =
-  | { readonly command: 'status' | 'reload' | 'stop' }
+  | { readonly command: 'status' | 'reload' | 'restart' | 'stop' }
   | { readonly command: 'kill'; readonly connection: string };
 
 /** Answers with something that JSON can say. */
 export type ControlHandler = (request: ControlRequest) => Promise<object>;
 
-const commands: ReadonlySet<unknown> = new Set(['status', 'reload', 'stop', 'kill']);
+const commands: ReadonlySet<unknown> = new Set(['status', 'reload', 'restart', 'stop', 'kill']);
 
 export interface ControlServer {
+  /** Stops listening, so that another process can; who has asked is still answered. */
+  release(): void;
   close(): void;
 }
 
@@ -36,11 +38,18 @@ export async function openControl(path: string, handle: ControlHandler, log: Log
       else void serve(socket, handle, log);
     });
     await listen(server, place.path);
+    let isListening = true;
+    const release = (): void => {
+      if (!isListening) return;
+      isListening = false;
+      server.close();
+      place.release();
+    };
     return {
+      release,
       close: () => {
-        server.close();
+        release();
         for (const socket of connections) socket.destroySoon();
-        place.release();
       },
     };
   } catch (error) {

@@ -5,15 +5,21 @@
 import { createServer, type Server, type Socket } from 'node:net';
 import type { Logger } from 'pino';
 import type { ListenAddress } from '../config/config.ts';
-import type { ConnectionRefusal, Seat } from '../ssh/events.ts';
-import { Admission, type AdmissionLimits } from './admission.ts';
+import type { ConnectionRefusal } from '../ssh/events.ts';
+import { Admission, type AdmissionLimits, type CountedSeat } from './admission.ts';
 
 export interface FrontOptions {
   readonly limits: AdmissionLimits;
   /** Gets each admitted socket, paused, with its seat, which it gives back when the connection is over. */
-  readonly take: (socket: Socket, seat: Seat) => void;
+  readonly take: (socket: Socket, seat: CountedSeat) => void;
   readonly refused: (socket: Socket, reason: ConnectionRefusal) => void;
   readonly log: Logger;
+}
+
+/** A socket that listens already, as its address was configured. */
+export interface InheritedListener {
+  readonly asked: ListenAddress;
+  readonly descriptor: number;
 }
 
 interface Listener {
@@ -27,6 +33,8 @@ export class Front {
   readonly admission: Admission;
   readonly #options: FrontOptions;
   #listeners: readonly Listener[] = [];
+  /** Accepted, and not looked at yet. */
+  #held: Socket[] | undefined;
 
   constructor(options: FrontOptions) {
     this.#options = options;
@@ -41,7 +49,10 @@ export class Front {
    * Listens on these addresses and on no other. Those that are listened on already stay as they are, so no client meets a
    * closed port. If one can't be had, rejects, and all is as it was.
    */
-  async listen(addresses: readonly ListenAddress[]): Promise<void> {
+  async listen(
+    addresses: readonly ListenAddress[],
+    inherited: readonly InheritedListener[] = [],
+  ): Promise<void> {
     const kept = [...this.#listeners];
     const wanted: Listener[] = [];
     const opened: Listener[] = [];
@@ -49,7 +60,7 @@ export class Front {
       for (const asked of addresses) {
         const index = kept.findIndex((one) => isSame(one.asked, asked));
         const [existing] = index === -1 ? [] : kept.splice(index, 1);
-        const listener = existing ?? (await this.#open(asked));
+        const listener = existing ?? (await this.#open(asked, descriptorOf(asked, inherited)));
         if (existing === undefined) opened.push(listener);
         wanted.push(listener);
       }
@@ -61,20 +72,58 @@ export class Front {
     for (const { server } of kept) server.close();
   }
 
+  /** @param address as it was configured */
+  isListening(address: ListenAddress): boolean {
+    return this.#listeners.some(({ asked }) => isSame(asked, address));
+  }
+
+  /** The listening sockets, for a process that inherits descriptors. */
+  get descriptors(): readonly InheritedListener[] {
+    return this.#listeners.map(({ asked, server }) => {
+      const fd = descriptorIn(server);
+      if (fd === undefined || fd < 0) throw new Error('the listening socket has no descriptor');
+      return { asked, descriptor: fd };
+    });
+  }
+
+  /** From now on what is accepted waits, uncounted. */
+  hold(): void {
+    this.#held ??= [];
+  }
+
+  /** What was held, to be admitted by somebody else. */
+  giveHeld(): readonly Socket[] {
+    const held = this.#held ?? [];
+    this.#held = undefined;
+    return held;
+  }
+
+  /** As if it were accepted now. */
+  admit(socket: Socket): void {
+    const seat = this.admission.admit(socket.remoteAddress ?? '');
+    if (typeof seat !== 'string') {
+      this.#options.take(socket, seat);
+      return;
+    }
+    this.#options.refused(socket, seat);
+    socket.destroy();
+  }
+
   /** Stops listening. */
   close(): void {
     for (const { server } of this.#listeners) server.close();
     this.#listeners = [];
   }
 
-  async #open(asked: ListenAddress): Promise<Listener> {
+  async #open(asked: ListenAddress, descriptor: number | undefined): Promise<Listener> {
     // Without delay: small replies wait for an acknowledgement otherwise, at the cost of half of all speed.
     const server = createServer({ noDelay: true, keepAlive: true, pauseOnConnect: true }, (socket) =>
       this.#onSocket(socket),
     );
     await new Promise<void>((resolve, reject) => {
       server.once('error', reject);
-      server.listen({ host: asked.host, port: asked.port }, () => {
+      const where = descriptor === undefined ? { host: asked.host, port: asked.port } : { fd: descriptor };
+      server.listen(where, () => {
         server.off('error', reject);
         resolve();
       });
@@ -91,16 +140,21 @@ export class Front {
   #onSocket(socket: Socket): void {
     // First of all: an error without a listener would end the process.
     socket.on('error', () => undefined);
-    const seat = this.admission.admit(socket.remoteAddress ?? '');
-    if (typeof seat !== 'string') {
-      this.#options.take(socket, seat);
-      return;
-    }
-    this.#options.refused(socket, seat);
-    socket.destroy();
+    if (this.#held !== undefined) this.#held.push(socket);
+    else this.admit(socket);
   }
+}
+
+function descriptorOf(asked: ListenAddress, inherited: readonly InheritedListener[]): number | undefined {
+  return inherited.find((one) => isSame(one.asked, asked))?.descriptor;
 }
 
 function isSame(one: ListenAddress, other: ListenAddress): boolean {
   return one.host === other.host && one.port === other.port;
+}
+
+/** Node tells it by no other name. */
+function descriptorIn(server: object): number | undefined {
+  const { _handle: handle } = server as { readonly _handle?: { readonly fd?: number } };
+  return handle?.fd;
 }

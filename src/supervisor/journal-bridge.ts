@@ -18,6 +18,8 @@ export interface JournalBridgeOptions {
   readonly journal: SharedJournal;
   /** Whose records they are: what it leaves open is ended by this name. */
   readonly process: string;
+  /** So many has it sent to another supervisor. */
+  readonly recordsBefore: number;
   /** What else must be done before the worker may tell its clients of success. */
   readonly alsoAwait: () => Promise<void>;
   readonly answer: (answer: { readonly records: number; readonly failed: boolean }) => void;
@@ -27,7 +29,7 @@ export interface JournalBridgeOptions {
 
 export class JournalBridge {
   readonly #options: JournalBridgeOptions;
-  #received = 0;
+  #received: number;
   #answered = 0;
   /** As many are to be on disk. */
   #wanted = 0;
@@ -37,6 +39,17 @@ export class JournalBridge {
 
   constructor(options: JournalBridgeOptions) {
     this.#options = options;
+    this.#received = options.recordsBefore;
+  }
+
+  /** Nobody waits for an answer. */
+  get isIdle(): boolean {
+    return !this.#isSettling;
+  }
+
+  /** How many have come. */
+  get records(): number {
+    return this.#received;
   }
 
   /** @param waits whether the worker waits for these and all before them */

@@ -1,6 +1,7 @@
 /**
- * What the supervisor and a worker say to each other. Both run the same code, so nothing here is versioned. The channel
- * keeps the order of messages in each direction, and much leans on that.
+ * What the supervisor and a worker say to each other. Both run the same code, unless a
+ * newer supervisor has taken over: what changes here raises `handOverProtocol`. The channel keeps the order of messages in
+ * each direction, and much leans on that.
  */
 import type { AuditRecord } from '../audit/record.ts';
 import type { Config } from '../config/config.ts';

@@ -16,10 +16,24 @@ export interface OwnershipPeer {
   readonly tell: (sequence: number, change: OwnershipChange) => void;
 }
 
+type Told = readonly [OwnershipPeer, Map<number, () => void>];
+
 interface Recent {
   readonly sequence: number;
   readonly from: OwnershipPeer;
   readonly change: OwnershipChange;
+}
+
+/** What another relay needs to go on. Peers are known by numbers of the caller's. */
+export interface RelayState {
+  readonly sequence: number;
+  readonly forgotten: number;
+  readonly recent: readonly {
+    readonly sequence: number;
+    readonly from: number | undefined;
+    readonly change: OwnershipChange;
+  }[];
+  readonly owned: readonly OwnedPath[];
 }
 
 export class OwnershipRelay {
@@ -44,6 +58,43 @@ export class OwnershipRelay {
     for (const done of pending?.values() ?? []) done();
   }
 
+  /** All peers have applied all that they were told. */
+  get isQuiet(): boolean {
+    return [...this.#peers.values()].every((pending) => pending.size === 0);
+  }
+
+  state(numberOf: (peer: OwnershipPeer) => number | undefined): RelayState {
+    return {
+      sequence: this.#sequence,
+      forgotten: this.#forgotten,
+      recent: this.#recent.map(({ sequence, from, change }) => ({ sequence, from: numberOf(from), change })),
+      owned: [...this.#owners.owned()],
+    };
+  }
+
+  /**
+   * Goes on where another relay has ended, whose peers joined here and know all of it. Resolves when those do that were
+   * here before.
+   * @param peers the other relay's, by their numbers
+   */
+  async adopt(state: RelayState, peers: ReadonlyMap<number, OwnershipPeer>): Promise<void> {
+    const gone: OwnershipPeer = { tell: () => undefined };
+    this.#sequence = state.sequence;
+    this.#forgotten = state.forgotten;
+    this.#recent = state.recent.map(({ from, ...recent }) => ({
+      ...recent,
+      from: peers.get(from ?? -1) ?? gone,
+    }));
+    const inherited = new Set(peers.values());
+    const others = [...this.#peers].filter(([peer]) => !inherited.has(peer));
+    // Even if nothing is own: they learn which change is the last.
+    for (const change of [...changesOf(state.owned), nothing]) {
+      this.#sequence += 1;
+      this.#owners.apply(change);
+      await this.#tell(others, this.#sequence, change);
+    }
+  }
+
   applied(peer: OwnershipPeer, sequence: number): void {
     const pending = this.#peers.get(peer);
     pending?.get(sequence)?.();
@@ -63,12 +114,16 @@ export class OwnershipRelay {
     this.#remember({ sequence, from, change });
     this.#owners.apply(agreed);
     const told = [...this.#peers].filter(([peer]) => isUnsure || peer !== from);
+    await this.#tell(told, sequence, agreed);
+  }
+
+  async #tell(peers: readonly Told[], sequence: number, change: OwnershipChange): Promise<void> {
     await Promise.all(
-      told.map(
+      peers.map(
         ([peer, pending]) =>
           new Promise<void>((resolve) => {
             pending.set(sequence, resolve);
-            peer.tell(sequence, agreed);
+            peer.tell(sequence, change);
           }),
       ),
     );
@@ -84,6 +139,32 @@ export class OwnershipRelay {
     this.#recent = this.#recent.slice(ownershipRecentChangesMax / 2);
     this.#forgotten = (this.#recent[0]?.sequence ?? 1) - 1;
   }
+}
+
+const nothing: OwnershipChange = {
+  userName: '',
+  root: '',
+  windowMs: 0,
+  unnamed: [],
+  lost: [],
+  lostWithin: [],
+  own: [],
+};
+
+/** Changes by which all of these become own. */
+function changesOf(owned: readonly OwnedPath[]): OwnershipChange[] {
+  const byOwner = new Map<string, OwnedPath[]>();
+  for (const path of owned) {
+    const owner = JSON.stringify([path.root, path.userName]);
+    const paths = byOwner.get(owner);
+    if (paths === undefined) byOwner.set(owner, [path]);
+    else paths.push(path);
+  }
+  return [...byOwner.values()].flatMap(([first, ...others]) =>
+    first === undefined
+      ? []
+      : [{ ...nothing, root: first.root, userName: first.userName, own: [first, ...others] }],
+  );
 }
 
 /** The same change, by which nobody gains anything. */

@@ -5,12 +5,15 @@
  * There is always exactly one current generation. A reload makes a new one first; only when it is ready do connections go
  * to it, and the old one ends with the last of its own. What fails on the way leaves everything as it was.
  */
+import { closeSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import type { Logger } from 'pino';
 import type { Config, ListenAddress } from '../config/config.ts';
-import type { ConnectionRefusal, Seat } from '../ssh/events.ts';
-import { Front } from './front.ts';
-import type { Generation, GenerationStatus } from './serving.ts';
+import type { ConnectionRefusal } from '../ssh/events.ts';
+import { Front, type InheritedListener } from './front.ts';
+import type { CountedSeat } from './admission.ts';
+import type { HandedOver } from './hand-over.ts';
+import type { Generation, GenerationStatus, MovableWorkers } from './serving.ts';
 
 export interface SupervisorOptions {
   readonly config: Config;
@@ -18,6 +21,8 @@ export interface SupervisorOptions {
   /** Makes ready what a configuration needs before anybody is served under it, and starts who serves. */
   readonly begin: (config: Config) => Promise<Generation>;
   readonly refused: (socket: Socket, reason: ConnectionRefusal) => void;
+  /** The listening sockets of the supervisor that it takes over from. Nobody is let in before `takeOver`. */
+  readonly inherited?: readonly InheritedListener[];
 }
 
 /** What became of a reload. */
@@ -32,10 +37,18 @@ export type Candidate =
 
 /** Starts everything, or rejects and leaves nothing. */
 export async function startSupervisor(options: SupervisorOptions): Promise<Supervisor> {
-  const generation = await options.begin(options.config);
+  const { config, inherited } = options;
+  const generation = await options.begin(config);
   const supervisor = new Supervisor(options, generation);
   try {
-    await supervisor.front.listen(options.config.listen);
+    if (inherited === undefined) await supervisor.front.listen(config.listen);
+    else {
+      // Only where nobody listens yet: what can fail is to fail early.
+      supervisor.front.hold();
+      const isInherited = ({ host, port }: ListenAddress): boolean =>
+        inherited.some(({ asked }) => asked.host === host && asked.port === port);
+      await supervisor.front.listen(config.listen.filter((address) => !isInherited(address)));
+    }
     return supervisor;
   } catch (error) {
     await generation.close({ drainSeconds: 0 });
@@ -97,6 +110,41 @@ export class Supervisor {
     return await reloaded;
   }
 
+  /** Goes on with the generation of another supervisor as with one before a reload, and listens on all addresses. */
+  async takeOver(generation: Generation): Promise<void> {
+    generation.recheck(this.#config);
+    this.#retire(generation);
+    const { inherited = [] } = this.#options;
+    await this.front.listen(this.#config.listen, inherited);
+    // What nobody listens on any more must not let clients wait in vain.
+    for (const { asked, descriptor } of inherited) {
+      if (!this.front.isListening(asked)) closeSync(descriptor);
+    }
+  }
+
+  /** Everybody who has been held since the start may come in. */
+  open(): void {
+    for (const socket of this.front.giveHeld()) this.front.admit(socket);
+  }
+
+  /** Once every reload is over. If it is done, this supervisor has nothing any more. */
+  async handOver(hand: (pools: readonly MovableWorkers[]) => Promise<HandedOver>): Promise<HandedOver> {
+    const handed = this.#reloading.then(async (): Promise<HandedOver> => {
+      if (this.#isStopping) return { kind: 'refused', problems: ['the server is stopping'] };
+      const pools = this.#all.flatMap(({ movable }) => movable ?? []);
+      if (pools.length < this.#all.length)
+        return {
+          kind: 'refused',
+          problems: ['with "workers": 0 connections live in the process itself, and can not outlive it'],
+        };
+      const outcome = await hand(pools);
+      if (outcome.kind === 'done') this.#isStopping = true;
+      return outcome;
+    });
+    this.#reloading = handed.catch(() => undefined);
+    return await handed;
+  }
+
   /** Takes no more connections, lets transfers finish for the drain time, and resolves when nobody serves any more. */
   async stop(): Promise<void> {
     this.#isStopping = true;
@@ -111,7 +159,7 @@ export class Supervisor {
     return [this.#current, ...this.#retired.keys()];
   }
 
-  #take(socket: Socket, seat: Seat): void {
+  #take(socket: Socket, seat: CountedSeat): void {
     this.#current.take(socket, seat);
   }
 
@@ -133,10 +181,14 @@ export class Supervisor {
     this.#config = config;
     this.front.admission.limits = config.limits;
     for (const generation of [old, ...this.#retired.keys()]) generation.recheck(config);
-    this.#retired.set(
-      old,
-      old.retire(config.limits).finally(() => this.#retired.delete(old)),
-    );
+    this.#retire(old);
     return { kind: 'done', changes };
+  }
+
+  #retire(generation: Generation): void {
+    this.#retired.set(
+      generation,
+      generation.retire(this.#config.limits).finally(() => this.#retired.delete(generation)),
+    );
   }
 }

@@ -18,9 +18,15 @@ import {
   workerStartMsMax,
   workerYoungMs,
 } from '../limits.ts';
-import type { Seat } from '../ssh/events.ts';
-import type { Generation, GenerationStatus } from './serving.ts';
-import { WorkerProcess, type WaitingSocket, type WorkerServices } from './worker-process.ts';
+import type { CountedSeat } from './admission.ts';
+import type { Generation, GenerationStatus, MovableWorkers } from './serving.ts';
+import {
+  WorkerProcess,
+  type InheritedWorker,
+  type WaitingSocket,
+  type WorkerOptions,
+  type WorkerServices,
+} from './worker-process.ts';
 
 /** How long a worker may take to say what goes on in it. */
 const lookMsMax = 1000;
@@ -31,6 +37,8 @@ export interface WorkerPoolOptions {
   readonly log: Logger;
   /** What a dead worker has left behind is to be cleared away. */
   readonly onDied: (pid: number, how: string) => void;
+  /** Goes on with these, which get nothing new and are not replaced, and starts none. */
+  readonly inherited?: readonly InheritedWorker[];
 }
 
 /** Starts the workers and waits until all are ready. Rejects, and leaves none behind, if one can't start. */
@@ -45,7 +53,7 @@ export async function startWorkerPool(options: WorkerPoolOptions): Promise<Worke
   }
 }
 
-export class WorkerPool implements Generation {
+export class WorkerPool implements Generation, MovableWorkers {
   readonly ready: Promise<void>;
   readonly #options: WorkerPoolOptions;
   readonly #workers = new Set<WorkerProcess>();
@@ -55,17 +63,52 @@ export class WorkerPool implements Generation {
   #respawns = new Set<NodeJS.Timeout>();
   #respawnMs = workerRespawnMsMin;
   #isEnding = false;
+  #isPaused = false;
+  /** To be started when it goes on. */
+  #owedWorkers = 0;
   #lookedMs = performance.now();
   #ended: (() => void)[] = [];
 
   constructor(options: WorkerPoolOptions) {
     this.#options = options;
-    const started = Array.from({ length: options.config.workers }, () => this.#start());
+    const { inherited } = options;
+    const started = Array.from({ length: inherited ? 0 : options.config.workers }, () => this.#start());
     this.ready = Promise.all(started).then(() => undefined);
+    for (const one of inherited ?? []) void this.#start(one).catch(() => undefined);
     this.#watch = setInterval(() => this.#look(), workerSignMs);
   }
 
-  take(socket: Socket, seat: Seat): void {
+  get movable(): MovableWorkers {
+    return this;
+  }
+
+  get processes(): readonly WorkerProcess[] {
+    return this.#all;
+  }
+
+  get isQuiet(): boolean {
+    return this.#waiting.size === 0 && this.#all.every((worker) => worker.isQuiet);
+  }
+
+  pause(): void {
+    this.#isPaused = true;
+    for (const worker of this.#all) worker.pause();
+  }
+
+  resume(): void {
+    this.#isPaused = false;
+    for (const worker of this.#all) worker.resume();
+    for (; this.#owedWorkers > 0; this.#owedWorkers -= 1) this.#respawn(0);
+  }
+
+  abandon(): void {
+    this.#stopReplacing();
+    this.#workers.clear();
+    this.#retired.clear();
+    this.#checkEmpty();
+  }
+
+  take(socket: Socket, seat: CountedSeat): void {
     const waiting = { socket, seat };
     const worker = this.#leastLoaded();
     if (worker !== undefined) worker.give(waiting);
@@ -92,7 +135,7 @@ export class WorkerPool implements Generation {
 
   async retire(options: { readonly retireSeconds: number; readonly drainSeconds: number }): Promise<void> {
     this.#stopReplacing();
-    for (const worker of this.#workers) this.#retire(worker);
+    for (const worker of this.#all) this.#retire(worker);
     const timer = setTimeout(
       () => void this.close({ drainSeconds: options.drainSeconds }),
       options.retireSeconds * 1000,
@@ -119,11 +162,11 @@ export class WorkerPool implements Generation {
   }
 
   /** Resolves when it is ready; rejects if it can't start. */
-  #start(): Promise<void> {
+  #start(inherited?: InheritedWorker): Promise<void> {
     const { config, services, log } = this.#options;
     return new Promise<void>((resolve, reject) => {
       let problem: string | undefined;
-      const worker = new WorkerProcess({
+      const options: WorkerOptions = {
         ...services,
         config,
         slowMs: workerSlowMs,
@@ -142,8 +185,9 @@ export class WorkerPool implements Generation {
           reject(new Error(`a worker could not start: ${problem ?? how}`));
           this.#onGone(worker, { how, problem, untaken });
         },
-      });
-      this.#workers.add(worker);
+      };
+      const worker = new WorkerProcess(options, inherited);
+      (inherited === undefined ? this.#workers : this.#retired).add(worker);
     });
   }
 
@@ -192,6 +236,10 @@ export class WorkerPool implements Generation {
       ageMs > workerYoungMs ? workerRespawnMsMin : Math.min(this.#respawnMs * 2, workerRespawnMsMax);
     const timer = setTimeout(() => {
       this.#respawns.delete(timer);
+      if (this.#isPaused) {
+        this.#owedWorkers += 1;
+        return;
+      }
       this.#start().catch(() => undefined); // its end is the occasion for the next
     }, this.#respawnMs);
     this.#respawns.add(timer);
@@ -203,7 +251,7 @@ export class WorkerPool implements Generation {
     const sinceMs = performance.now() - this.#lookedMs;
     this.#lookedMs = performance.now();
     // We were late ourselves: their signs wait to be read.
-    if (sinceMs > workerSlowMs) return;
+    if (sinceMs > workerSlowMs || this.#isPaused) return;
     const { workerSilenceSeconds, workerMemoryBytesMax } = config.limits;
     for (const worker of this.#all) {
       const { pid } = worker;

@@ -3,14 +3,10 @@
  * socket is kept here until the worker says that it has it, so a worker that dies or hangs takes none with it that it
  * has not touched.
  */
-import { fork, type ChildProcess } from 'node:child_process';
 import type { Socket } from 'node:net';
-import { setTimeout as delay } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
 import type { SharedJournal } from '../audit/record.ts';
 import type { Config } from '../config/config.ts';
-import { workerLastWordsMs } from '../limits.ts';
-import type { Seat } from '../ssh/events.ts';
+import type { CountedSeat } from './admission.ts';
 import { JournalBridge } from './journal-bridge.ts';
 import {
   noFacts,
@@ -22,6 +18,7 @@ import {
 } from './messages.ts';
 import type { OwnershipPeer, OwnershipRelay } from './ownership-relay.ts';
 import type { WorkerStatus } from './serving.ts';
+import { forkWorker, type WorkerEars, type WorkerLink } from './worker-link.ts';
 
 /** What all workers share. */
 export interface WorkerServices {
@@ -46,54 +43,91 @@ export interface WorkerOptions extends WorkerServices {
 
 export interface WaitingSocket {
   readonly socket: Socket;
-  readonly seat: Seat;
+  readonly seat: CountedSeat;
+}
+
+/** What another supervisor needs to go on with a worker that was started by this one. */
+export interface WorkerState {
+  readonly pid: number;
+  readonly isReady: boolean;
+  readonly upMs: number;
+  /** Numbers from this one on mean nothing to it yet. */
+  readonly nextId: number;
+  /** It has sent so many. */
+  readonly records: number;
+  readonly seats: readonly { readonly id: number; readonly group: string; readonly user?: string }[];
+}
+
+/** A worker that another supervisor has started. */
+export interface InheritedWorker {
+  readonly link: WorkerLink;
+  readonly state: WorkerState;
+  readonly seats: ReadonlyMap<number, CountedSeat>;
+}
+
+function born(link: WorkerLink): InheritedWorker {
+  const state = { pid: link.pid, isReady: false, upMs: 0, nextId: 0, records: 0, seats: [] };
+  return { link, state, seats: new Map() };
 }
 
 interface Place {
-  readonly seat: Seat;
+  readonly seat: CountedSeat;
   /** Until the worker has it. */
   socket: Socket | undefined;
 }
 
+/** Answers to what this supervisor said, which only it waits for. */
+const answers: ReadonlySet<FromWorker['kind']> = new Set(['taken', 'applied', 'status', 'sign']);
+
 export class WorkerProcess {
   readonly #options: WorkerOptions;
-  readonly #child: ChildProcess;
+  readonly peer: OwnershipPeer;
+  readonly #link: WorkerLink;
   readonly #bridge: JournalBridge;
-  readonly #peer: OwnershipPeer;
-  readonly #began = performance.now();
+  readonly #began: number;
   readonly #places = new Map<number, Place>();
   readonly #lookers = new Map<number, (status: ServingStatus) => void>();
   #ownershipDone: Promise<void> = Promise.resolve();
   #facts: WorkerFacts = noFacts;
   #signMs = performance.now();
-  #isReady = false;
+  #isReady: boolean;
   #isRetiring = false;
   #isGone = false;
-  #nextId = 0;
+  #nextId: number;
+  /** What it said while nobody was to act on it. */
+  #kept: ((ears: WorkerEars) => void)[] | undefined;
 
-  constructor(options: WorkerOptions) {
+  /** Starts one, or goes on with one that is there. */
+  constructor(options: WorkerOptions, inherited?: InheritedWorker) {
+    const { link, state, seats } = inherited ?? born(forkWorker(options.program));
     this.#options = options;
-    this.#child = fork(fileURLToPath(options.program), [], {
-      serialization: 'advanced',
-      stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
-    });
+    this.#link = link;
+    this.#began = performance.now() - state.upMs;
+    this.#isReady = state.isReady;
+    this.#nextId = state.nextId;
+    for (const [id, seat] of seats) this.#places.set(id, { seat, socket: undefined });
     this.#bridge = new JournalBridge({
       journal: options.journal,
-      process: String(this.#child.pid),
+      process: String(this.pid),
+      recordsBefore: state.records,
       alsoAwait: () => this.#ownershipDone,
       answer: (answer) => this.#send({ kind: 'settled', ...answer }),
       onLost: options.onLost,
     });
-    this.#peer = { tell: (sequence, change) => this.#send({ kind: 'owned', sequence, change }) };
-    this.#child.on('message', (message: FromWorker) => this.#onMessage(message));
-    this.#child.once('error', (error) => this.#onGone(error.message));
-    this.#child.once('exit', (code, signal) => void this.#onExit(signal ?? `exit code ${code}`));
-    const owned = options.ownership.join(this.#peer);
-    this.#send({ kind: 'start', config: options.config, owned });
+    this.peer = { tell: (sequence, change) => this.#send({ kind: 'owned', sequence, change }) };
+    const owned = options.ownership.join(this.peer);
+    if (inherited === undefined) this.#send({ kind: 'start', config: options.config, owned });
+    this.#link.listen({
+      onMessage: (message) => this.#hear(message),
+      onGone: (how) => {
+        if (this.#kept === undefined) this.#onGone(how);
+        else this.#kept.push((ears) => ears.onGone(how));
+      },
+    });
   }
 
   get pid(): number {
-    return this.#child.pid ?? 0;
+    return this.#link.pid;
   }
 
   get ageMs(): number {
@@ -130,8 +164,7 @@ export class WorkerProcess {
     const id = this.#nextId++;
     this.#places.set(id, { seat, socket });
     // The socket stays ours, too, until the worker has it.
-    const message: ToWorker = { kind: 'connection', seat: id };
-    if (this.#child.connected) this.#child.send(message, socket, { keepOpen: true }, () => undefined);
+    this.#link.send({ kind: 'connection', seat: id }, socket);
   }
 
   /** What goes on in it; nothing, if it does not answer. */
@@ -161,6 +194,8 @@ export class WorkerProcess {
 
   retire(): void {
     if (this.#isRetiring) return;
+    // One that does not serve yet has nothing to finish.
+    if (!this.#isReady) return this.close(0);
     this.#isRetiring = true;
     this.#send({ kind: 'retire' });
   }
@@ -171,7 +206,7 @@ export class WorkerProcess {
   }
 
   kill(): void {
-    this.#child.kill('SIGKILL');
+    this.#link.kill();
   }
 
   get #state(): WorkerStatus['state'] {
@@ -180,8 +215,54 @@ export class WorkerProcess {
     return this.silentMs > this.#options.slowMs ? 'silent' : 'serving';
   }
 
-  #onMessage(message: FromWorker): void {
+  /** From now on what it says is kept: what has consequences in several places must not happen while they move. */
+  pause(): void {
+    this.#kept = [];
+  }
+
+  /** Nothing that it was given or told is without an answer. */
+  get isQuiet(): boolean {
+    return this.#bridge.isIdle && [...this.#places.values()].every(({ socket }) => socket === undefined);
+  }
+
+  get state(): WorkerState {
+    const seats = [...this.#places].map(([id, { seat }]) => ({
+      id,
+      group: seat.group,
+      ...(seat.user === undefined ? {} : { user: seat.user }),
+    }));
+    const { pid, ageMs: upMs } = this;
+    return { pid, upMs, isReady: this.#isReady, nextId: this.#nextId, records: this.#bridge.records, seats };
+  }
+
+  resume(): void {
+    this.#giveKept({
+      onMessage: (message) => this.#onMessage(message),
+      onGone: (how) => this.#onGone(how),
+    });
+  }
+
+  /** Another supervisor hears of it from now on, and what was kept first. What to tell it by is the answer. */
+  relayTo(ears: WorkerEars): WorkerLink {
+    this.#bridge.close();
+    this.#link.listen(ears);
+    this.#giveKept(ears);
+    return this.#link;
+  }
+
+  #giveKept(ears: WorkerEars): void {
+    const kept = this.#kept ?? [];
+    this.#kept = undefined;
+    for (const give of kept) give(ears);
+  }
+
+  #hear(message: FromWorker): void {
     this.#signMs = performance.now();
+    if (this.#kept === undefined || answers.has(message.kind)) this.#onMessage(message);
+    else this.#kept.push((ears) => ears.onMessage(message));
+  }
+
+  #onMessage(message: FromWorker): void {
     switch (message.kind) {
       case 'ready':
         this.#isReady = true;
@@ -200,7 +281,7 @@ export class WorkerProcess {
       case 'change':
         return this.#onChange(message);
       case 'applied':
-        return this.#options.ownership.applied(this.#peer, message.sequence);
+        return this.#options.ownership.applied(this.peer, message.sequence);
       case 'status':
         return this.#lookers.get(message.id)?.(message.status);
       case 'measures':
@@ -212,7 +293,7 @@ export class WorkerProcess {
 
   /** Records that come after a change are acknowledged only when all have the change. */
   #onChange({ change, seen }: Extract<FromWorker, { kind: 'change' }>): void {
-    const published = this.#options.ownership.publish(this.#peer, change, seen);
+    const published = this.#options.ownership.publish(this.peer, change, seen);
     this.#ownershipDone = Promise.all([this.#ownershipDone, published]).then(() => undefined);
   }
 
@@ -228,26 +309,14 @@ export class WorkerProcess {
   }
 
   #send(message: ToWorker): void {
-    // A worker that is gone is found by its exit; what was meant for it has no meaning any more.
-    if (this.#child.connected) this.#child.send(message, () => undefined);
-  }
-
-  /**
-   * What it said last may still be on its way: which sockets it had, and what is to be recorded. The channel's own end is
-   * nothing to wait for, because it does not come while a socket is in it.
-   */
-  async #onExit(how: string): Promise<void> {
-    this.#signMs = performance.now();
-    while (this.#child.connected && this.silentMs < workerLastWordsMs) await delay(workerLastWordsMs / 2);
-    if (this.#child.connected) this.#child.disconnect();
-    this.#onGone(how);
+    this.#link.send(message);
   }
 
   #onGone(how: string): void {
     if (this.#isGone) return;
     this.#isGone = true;
     this.#bridge.close();
-    this.#options.ownership.leave(this.#peer);
+    this.#options.ownership.leave(this.peer);
     for (const answer of this.#lookers.values()) answer({ connections: [], transfers: [] });
     const untaken: WaitingSocket[] = [];
     for (const { seat, socket } of this.#places.values()) {

@@ -78,6 +78,7 @@ for (const workers of [0, 2]) {
     t.match(await ask('reload'), { exitCode: 0, stdout: 'limits.connections: 1024 → 77\n' });
     t.match(await ask('reload'), { exitCode: 0, stdout: 'reloaded; nothing is different\n' });
 
+    if (workers === 0) t.match(await ask('restart'), { exitCode: 1, stderr: /with "workers": 0/ });
     t.match(await ask('stop'), { exitCode: 0, stdout: 'stopped\n' });
     t.match(await ask('status'), { exitCode: 1, stderr: /no server is running/ });
     t.same(await server.end('SIGKILL'), { status: 0, signal: null });

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { missing } from '../support/clients.ts';
 import { sha256Of, writeRandom } from '../support/content.ts';
+import { until } from '../support/processes/until.ts';
 import { remote, startServer, type TestServer } from '../support/server.ts';
 
 const skip = missing('scp');
@@ -14,15 +15,6 @@ function makePlace(t: Test): string {
   const place = mkdtempSync(join(tmpdir(), 'scpd-faults-'));
   t.teardown(() => rmSync(place, { recursive: true, force: true }));
   return place;
-}
-
-async function until(isTrue: () => boolean, what: string, msMax = 20_000): Promise<number> {
-  const began = performance.now();
-  while (!isTrue()) {
-    if (performance.now() - began > msMax) throw new Error(`it never came: ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 10));
-  }
-  return performance.now() - began;
 }
 
 /** The process that has this file open for writing. */

@@ -35,6 +35,7 @@ function channel() {
   const bridge = new JournalBridge({
     journal,
     process: '1',
+    recordsBefore: 0,
     alsoAwait: () => Promise.resolve(),
     answer: (answer) => setImmediate(() => proxy.onSettled(answer)),
     onLost: () => undefined,

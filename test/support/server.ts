@@ -46,6 +46,8 @@ export class TestServer {
   preload: string | undefined;
   #port = 0;
   #process: ChildProcess | undefined;
+  /** The process that serves: another one, after a restart. */
+  #pid = 0;
   #log = '';
 
   constructor(place: string) {
@@ -67,7 +69,7 @@ export class TestServer {
   }
 
   get pid(): number {
-    return this.#process?.pid ?? 0;
+    return this.#pid;
   }
 
   /** The processes that serve: the children of this one. */
@@ -179,6 +181,7 @@ export class TestServer {
       },
     );
     this.#process = child;
+    this.#pid = child.pid ?? 0;
     child.stderr.on('data', (bytes: Buffer) => (this.#log += bytes.toString('utf8')));
     const listening = await new Promise<number>((resolve, reject) => {
       let printed = '';
@@ -199,11 +202,36 @@ export class TestServer {
     this.listening(listening);
   }
 
-  /** Ends it by a signal and says how it ended. */
+  /** Has another process take over; rejects if none does. */
+  async restart(): Promise<void> {
+    const path = join(this.place, 'config', 'scpd.json');
+    const answer = await run(process.execPath, [program, 'restart', '--json', '--config', path], {
+      environment: { NODE_OPTIONS: '' },
+    });
+    if (answer.status !== 0) throw new Error(`not restarted: ${answer.stdout}${answer.stderr}`);
+    this.follow((JSON.parse(answer.stdout) as { pid: number }).pid);
+  }
+
+  /** This process has taken over. */
+  follow(pid: number): void {
+    this.#pid = pid;
+  }
+
+  /** Ends it by a signal and says how it ended; of a process that took over, nobody hears how. */
   async end(
     signal: NodeJS.Signals,
   ): Promise<{ readonly status: number | null; readonly signal: NodeJS.Signals | null }> {
     const child = this.#process;
+    if (child !== undefined && this.#pid !== child.pid) {
+      try {
+        process.kill(this.#pid, signal);
+      } catch {
+        // It is gone.
+      }
+      for (let waitedMs = 0; waitedMs < 60_000 && existsSync(`/proc/${this.#pid}`); waitedMs += 20)
+        await new Promise((resolve) => setTimeout(resolve, 20));
+      return { status: null, signal: null };
+    }
     if (child === undefined || child.exitCode !== null || child.signalCode !== null)
       return { status: 0, signal: null };
     const ended = new Promise<{ status: number | null; signal: NodeJS.Signals | null }>((resolve) =>

@@ -1,0 +1,119 @@
+/** Who serves under a configuration, in this process or in workers, and what becomes of what they leave. */
+import type { Logger } from 'pino';
+import { serverRecord } from './audit/record.ts';
+import { recoverCatalog } from './compose-catalog.ts';
+import { orphansOf, rootsOf } from './compose-journal.ts';
+import type { Observers } from './compose-observe.ts';
+import type { Opened } from './compose-running.ts';
+import { createServing } from './compose-serving.ts';
+import type { Config } from './config/config.ts';
+import { Ownership } from './guard/ownership.ts';
+import { sweepStagingArea } from './storage/staging-area.ts';
+import type { Admission } from './supervisor/admission.ts';
+import type { HandedState } from './supervisor/hand-over-messages.ts';
+import { localGeneration } from './supervisor/local-generation.ts';
+import type { Measure } from './supervisor/messages.ts';
+import { OwnershipRelay } from './supervisor/ownership-relay.ts';
+import type { Predecessor } from './supervisor/predecessor.ts';
+import type { Generation } from './supervisor/serving.ts';
+import { startWorkerPool, type WorkerPoolOptions } from './supervisor/worker-pool.ts';
+
+/** Next to this module, in the sources and in `dist/` alike. */
+const workerProgram = new URL(
+  import.meta.url.endsWith('.ts') ? './worker.ts' : './worker.js',
+  import.meta.url,
+);
+
+/** Starts those who serve, in this process or in others, and clears away what they leave when they die. */
+export class Beginner {
+  readonly #opened: Opened;
+  readonly #observers: Observers;
+  readonly #ownership = new Ownership();
+  readonly #relay = new OwnershipRelay();
+  #clearing: Promise<void> = Promise.resolve();
+
+  constructor(opened: Opened, observers: Observers) {
+    this.#opened = opened;
+    this.#observers = observers;
+  }
+
+  /** Whose everything is, across all workers. */
+  get relay(): OwnershipRelay {
+    return this.#relay;
+  }
+
+  async begin(config: Config): Promise<Generation> {
+    const { catalog, log, options } = this.#opened;
+    const { journal, metrics } = this.#observers;
+    const { around } = options;
+    const measure = (measured: Measure): void => metrics.measure(measured);
+    await recoverCatalog(catalog, config, log);
+    // Not before: of what a crash has left, the catalog knows what can be kept.
+    sweepRoots(config, log);
+    if (config.workers === 0 || around !== undefined) {
+      const shared = { journal, catalog, ownership: this.#ownership, log, measure };
+      return localGeneration(await createServing(config, { ...shared, ...(around && { around }) }));
+    }
+    return await startWorkerPool(this.#poolOptions(config));
+  }
+
+  /** Goes on with the workers of another supervisor. */
+  async inherit(
+    config: Config,
+    state: HandedState,
+    { predecessor, admission }: { readonly predecessor: Predecessor; readonly admission: Admission },
+  ): Promise<Generation> {
+    const inherited = state.workers.map((worker) => ({
+      link: predecessor.link(worker.pid),
+      state: worker,
+      seats: new Map(worker.seats.map(({ id, ...seat }) => [id, admission.adopt(seat)])),
+    }));
+    const pool = await startWorkerPool({ ...this.#poolOptions(config), inherited });
+    const peers = new Map(pool.processes.map(({ pid, peer }) => [pid, peer]));
+    await this.#relay.adopt(state.ownership, peers);
+    return pool;
+  }
+
+  #poolOptions(config: Config): WorkerPoolOptions {
+    const { journal, metrics } = this.#observers;
+    const measure = (measured: Measure): void => metrics.measure(measured);
+    return {
+      config,
+      services: { program: workerProgram, journal, ownership: this.#relay, measure },
+      log: this.#opened.log,
+      onDied: (pid, how) => {
+        metrics.count('worker_deaths');
+        this.#clear(config, { pid, how });
+      },
+    };
+  }
+
+  /** Resolves when nothing is being cleared away any more. */
+  async settled(): Promise<void> {
+    await this.#clearing;
+  }
+
+  #clear(config: Config, { pid, how }: { readonly pid: number; readonly how: string }): void {
+    const { journal, catalog, log } = this.#opened;
+    journal.append(
+      serverRecord({ operation: 'worker', outcome: 'failed', path: `${pid}: ${how}`, error: 'INTERRUPTED' }),
+    );
+    journal.abandon(String(pid), orphansOf(config, log));
+    this.#clearing = this.#clearing.then(async () => {
+      try {
+        await recoverCatalog(catalog, config, log);
+        sweepRoots(config, log);
+      } catch (error) {
+        log.error({ err: error }, 'what a worker left could not be cleared away; the next start does it');
+      }
+    });
+  }
+}
+
+/** Removes what a crash left half received. */
+function sweepRoots(config: Config, log: Logger): void {
+  for (const root of rootsOf(config)) {
+    const orphans = sweepStagingArea(root);
+    if (orphans > 0) log.warn({ root, orphans }, 'removed uploads that a crash had left unfinished');
+  }
+}

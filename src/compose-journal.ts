@@ -1,0 +1,56 @@
+/** The journal of a configuration: how a server opens it, what it says about itself in it, and what a crash left unsaid. */
+import type { Logger } from 'pino';
+import { openFileJournal, type FileJournal } from './audit/file-journal.ts';
+import { serverRecord, type AuditRecord } from './audit/record.ts';
+import type { Config } from './config/config.ts';
+import { isProcessAlive, ownProcess } from './storage/process-identity.ts';
+import { orphanBytes } from './storage/staging-area.ts';
+
+/** @param inherited what is open in it and others go on with: transfer or session → process */
+export async function openJournal(
+  config: Config,
+  log: Logger,
+  inherited?: ReadonlyMap<string, string>,
+): Promise<FileJournal> {
+  const { dir: directory, onFailure, fileBytesMax, fileMsMax, keep } = config.audit;
+  try {
+    return await openFileJournal({
+      directory,
+      sync: config.durability === 'full',
+      onFailure,
+      fileBytesMax,
+      fileMsMax,
+      keep,
+      processes: { own: ownProcess, isAlive: isProcessAlive },
+      log,
+      bytesOf: orphansOf(config, log),
+      ...(inherited && { inherited }),
+    });
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new Error(`cannot open the audit journal in ${directory}: ${reason}`, { cause: error });
+  }
+}
+
+/** Which rules hold from now on: the hash tells one configuration from another. */
+export function configRecord({ path, sha256 }: Config): AuditRecord {
+  return serverRecord({ operation: 'config', outcome: 'done', path, sha256 });
+}
+
+/** Each once: users may share them. */
+export function rootsOf(config: Config): Set<string> {
+  return new Set(config.users.map(({ user }) => user.root));
+}
+
+/** How much had come of uploads whose process is gone. */
+export function orphansOf(config: Config, log: Logger): (upload: string) => number | undefined {
+  const left = new Map<string, number>();
+  for (const root of rootsOf(config)) {
+    try {
+      for (const [upload, bytes] of orphanBytes(root)) left.set(upload, bytes);
+    } catch (error) {
+      log.warn({ err: error, root }, 'what a crash left can not be looked at'); // nor can it be swept: that says more
+    }
+  }
+  return (upload) => left.get(upload);
+}
