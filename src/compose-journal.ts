@@ -1,20 +1,23 @@
 /** The journal of a configuration: how a server opens it, what it says about itself in it, and what a crash left unsaid. */
 import type { Logger } from 'pino';
 import { openFileJournal, type FileJournal } from './audit/file-journal.ts';
+import type { Receipts } from './audit/receipts.ts';
 import { serverRecord, type AuditRecord } from './audit/record.ts';
 import type { Config } from './config/config.ts';
 import { isProcessAlive, ownProcess } from './storage/process-identity.ts';
+import { ReceiptArea } from './storage/receipt-area.ts';
 import { orphanBytes } from './storage/staging-area.ts';
 
 /** @param inherited what is open in it and others go on with: transfer or session → process */
 export async function openJournal(
   config: Config,
-  log: Logger,
+  { log, receipts }: { readonly log: Logger; readonly receipts: Receipts },
   inherited?: ReadonlyMap<string, string>,
 ): Promise<FileJournal> {
   const { dir: directory, onFailure, fileBytesMax, fileMsMax, keep } = config.audit;
+  receipts.configure(receiptAreas(config));
   try {
-    return await openFileJournal({
+    const journal = await openFileJournal({
       directory,
       sync: config.durability === 'full',
       onFailure,
@@ -24,8 +27,12 @@ export async function openJournal(
       processes: { own: ownProcess, isAlive: isProcessAlive },
       log,
       bytesOf: orphansOf(config, log),
+      onWritten: (lines) => receipts.saw(lines),
+      followUp: () => receipts.settled(),
       ...(inherited && { inherited }),
     });
+    receipts.begin(journal.key);
+    return journal;
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     throw new Error(`cannot open the audit journal in ${directory}: ${reason}`, { cause: error });
@@ -35,6 +42,12 @@ export async function openJournal(
 /** Which rules hold from now on: the hash tells one configuration from another. */
 export function configRecord({ path, sha256 }: Config): AuditRecord {
   return serverRecord({ operation: 'config', outcome: 'done', path, sha256 });
+}
+
+/** Where receipts of users go who get any. */
+export function receiptAreas({ users }: Config): Map<string, ReceiptArea> {
+  const having = users.filter(({ user }) => user.receipts === true);
+  return new Map(having.map(({ user: { name, root } }) => [name, new ReceiptArea(root, name)]));
 }
 
 /** Each once: users may share them. */

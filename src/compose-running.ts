@@ -5,13 +5,14 @@
 import type { Socket } from 'node:net';
 import type { Logger } from 'pino';
 import type { MovableJournal } from './audit/movable-journal.ts';
+import type { Receipts } from './audit/receipts.ts';
 import { serverRecord } from './audit/record.ts';
 import { auditSshEvents } from './audit/ssh-audit.ts';
 import type { Catalog } from './catalog/catalog.ts';
 import { version } from './cli/run.ts';
 import { catalogRoots } from './compose-catalog.ts';
 import { Beginner } from './compose-generations.ts';
-import { configRecord, openJournal } from './compose-journal.ts';
+import { configRecord, openJournal, receiptAreas } from './compose-journal.ts';
 import { Observers } from './compose-observe.ts';
 import { sweepPartialUploads } from './compose-resume.ts';
 import { sweepVersions } from './compose-versions.ts';
@@ -33,6 +34,7 @@ import { startSupervisor, type Candidate, type Reloaded, type Supervisor } from 
 /** What there is before anybody is served. */
 export interface Opened {
   readonly journal: MovableJournal;
+  readonly receipts: Receipts;
   readonly catalog: Catalog;
   readonly log: Logger;
   readonly options: StartOptions;
@@ -115,12 +117,12 @@ class Running implements RunningServer {
 
   /** Gets everything from another process, which goes on with it if anything fails here. */
   async takeOver(predecessor: Predecessor): Promise<void> {
-    const { journal, log } = this.#opened;
+    const { journal } = this.#opened;
     const { supervisor, beginner } = this.#parts;
     const { config } = supervisor;
     const state = await predecessor.ready();
     try {
-      journal.take(await openJournal(config, log, new Map(state.open)));
+      journal.take(await openJournal(config, this.#opened, new Map(state.open)));
       journal.append(configRecord(config));
       const { admission } = supervisor.front;
       await supervisor.takeOver(await beginner.inherit(config, state, { predecessor, admission }));
@@ -136,7 +138,7 @@ class Running implements RunningServer {
   }
 
   async reload(): Promise<Reloaded> {
-    const { log, options } = this.#opened;
+    const { log, options, receipts } = this.#opened;
     const { supervisor, observers } = this.#parts;
     const reloaded = await supervisor.reload((current) =>
       candidate(options.shownPath ?? current.path, current),
@@ -144,6 +146,7 @@ class Running implements RunningServer {
     observers.metrics.count('reloads', { result: reloaded.kind });
     this.#tellReload(reloaded);
     if (reloaded.kind === 'done') {
+      receipts.configure(receiptAreas(supervisor.config));
       await this.#stopSweeping();
       await this.#sweep();
       await observers.listen(supervisor).catch((error: unknown) => log.error({ err: error }, 'health'));
@@ -251,7 +254,7 @@ class Running implements RunningServer {
           await journal.release();
         },
         retake: async () => {
-          journal.take(await openJournal(supervisor.config, log, new Map(open)));
+          journal.take(await openJournal(supervisor.config, this.#opened, new Map(open)));
           await this.#sweep();
           await observers.listen(supervisor);
           await this.#openControl();

@@ -69,6 +69,12 @@ export const auditCheckpointRecords = 1000; // at most so many records after the
 export const auditCheckpointMs = 60 * 1000; // and at most so much time
 export const auditFileBytesMin = 64 * kib; // of one file of the journal: smaller ones are mostly beginnings and ends
 export const auditLineBytesMax = 256 * kib; // of one record: its texts have bounds; a longer line is no record
+export const receiptsMax = 10_000; // of one user: a night's batch; a block of 4 KiB each, so 40 MB
+export const receiptsPruneEvery = 100; // receipts of a user that are written between two looks for those that are too many
+export const receiptsWaitingMax = 1000; // of one user, for the disk; what comes then has none, the journal has it
+export const receiptBytesMax = 64 * kib; // of one: all its texts have bounds; what is larger is none
+export const receiptWaitMs = 1000; // how long a success waits for receipts: a disk that takes longer hangs
+export const receiptNameBytesMax = 180; // of the file's name in its receipt's: what stands around it needs less than 70
 export const auditAttemptsMax = 100_000; // paths of which it is known how often they were tried in vain
 
 /** SSH. */

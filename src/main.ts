@@ -92,6 +92,11 @@ const commands: CommandTable = [
     load: () => import('./cli/audit-export.ts'),
   },
   {
+    name: 'receipt verify',
+    summary: 'check the receipt of an upload',
+    load: () => import('./cli/receipt-verify.ts'),
+  },
+  {
     name: 'explain',
     summary: 'say whether a user may do something, and by which rule',
     load: () => import('./cli/explain.ts'),

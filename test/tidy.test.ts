@@ -23,7 +23,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   protocol: [],
   session: ['protocol', 'guard', 'types:audit', 'types:users'],
   guard: ['types:audit', 'types:users'],
-  storage: ['guard/virtual-path.ts', 'guard/version-path.ts', 'types:guard'],
+  storage: ['guard/virtual-path.ts', 'guard/version-path.ts', 'guard/receipt-path.ts', 'types:guard'],
   catalog: [
     'guard/virtual-path.ts',
     'guard/version-path.ts',

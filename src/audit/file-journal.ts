@@ -42,6 +42,8 @@ export interface JournalOptions {
   readonly inherited?: ReadonlyMap<string, string>;
   /** Told of lines that are on disk, in order; must not throw. */
   readonly onWritten?: (lines: readonly string[]) => void;
+  /** What is made of lines that are on disk, for whoever waits for them; must not reject. */
+  readonly followUp?: () => Promise<void>;
 }
 
 /** The process that writes the journal itself, as opposed to those that send it records. */
@@ -171,6 +173,7 @@ export class FileJournal implements SharedJournal {
     } catch (error) {
       if (this.#options.onFailure === 'refuse') throw error;
     }
+    await this.#options.followUp?.();
   }
 
   /**
@@ -194,6 +197,7 @@ export class FileJournal implements SharedJournal {
     this.#checkpoint();
     try {
       await this.#writer.close();
+      await this.#options.followUp?.();
     } finally {
       await this.#unlock();
     }

@@ -4,7 +4,7 @@ import { didYouMean } from '../config/suggest.ts';
 import { ScpdError } from '../errors.ts';
 import { verbs } from '../guard/presets.ts';
 import {
-  decide,
+  decideFor,
   hasVersions,
   quotasOf,
   rulesOf,
@@ -81,7 +81,7 @@ interface Answer {
 /** Asks as a session would. */
 function explain(user: User, { verb, path, address }: Question): Answer {
   const rules = rulesOf(user);
-  const ruled = decide(rules, { verb, path, isOwn: false });
+  const ruled = decideFor(user, { verb, path, isOwn: false });
   const refusesLink = verb === 'symlink' && user.symlinks === 'refuse' && ruled.allowed;
   const decision: Answer['decision'] = refusesLink ? { allowed: false, reason: 'symlinks' } : ruled;
   // About an old version decides the rule of the file.
@@ -93,10 +93,9 @@ function explain(user: User, { verb, path, address }: Question): Answer {
     allowed: decision.allowed && login === undefined,
     login,
     decision,
-    chain:
-      decision.reason === 'reserved' || decision.reason === 'version'
-        ? []
-        : chain.map((rule, index) => ({ rule, matched: index === deciding })),
+    chain: ['reserved', 'version', 'receipt'].includes(decision.reason)
+      ? []
+      : chain.map((rule, index) => ({ rule, matched: index === deciding })),
   };
 }
 
@@ -109,6 +108,7 @@ function refusalOf(user: User, address: string | undefined): Refusal | undefined
 const reasonWords: Readonly<Record<Shown, string>> = {
   reserved: 'the name .scpd is reserved for scpd itself; no rule can allow it',
   version: 'old versions of files can only be looked at',
+  receipt: "the user's receipts can be looked at, and nothing else",
   root: 'the root can be looked at by everybody, and never removed, renamed or replaced',
   'rule-directory': 'the directory that a rule is about may be looked at',
   allowed: 'the rule allows it',

@@ -44,6 +44,7 @@ export interface ValidRole {
   readonly rules?: readonly ValidRule[];
   readonly networks?: readonly string[];
   readonly hours?: readonly ValidWindow[];
+  readonly receipts?: boolean;
 }
 
 export interface ValidRights extends ValidRole {
@@ -172,6 +173,7 @@ export function buildRights(
     onConflict,
     ...buildKeeping(settings),
     ownershipMs: ownershipMinutes * 60 * 1000,
+    receipts: settings.receipts ?? all.some(({ receipts }) => receipts === true),
     networks: all.flatMap(({ networks }) => (networks === undefined ? [] : [[...networks]])),
     hours: all.flatMap(({ hours }) => (hours === undefined ? [] : [hours.map(buildWindow)])),
   };

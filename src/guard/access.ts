@@ -8,7 +8,18 @@ import type { OnConflict, Verb, VersionPolicy } from '../users/rule.ts';
 import type { User } from '../users/user.ts';
 import { Ownership, type Made, type Named, type OwnPaths } from './ownership.ts';
 import type { Place } from './store.ts';
-import { decide, hasVersions, keepsTree, mayMoveTree, ruleFor, rulesOf, type CompiledRule } from './rules.ts';
+import {
+  decideFor,
+  hasVersions,
+  keepsTree,
+  mayMoveTree,
+  ruleFor,
+  rulesOf,
+  type CompiledRule,
+  type Decision,
+} from './rules.ts';
+import { lookingVerbs } from './presets.ts';
+import { isReceiptPath, storedReceiptPath } from './receipt-path.ts';
 import { isVersionPath, originalOf, storedVersionPath } from './version-path.ts';
 import { componentsOf, reservedName, type VirtualPath } from './virtual-path.ts';
 
@@ -53,7 +64,7 @@ export class Access {
   /** PERMISSION_DENIED, with the rule that says so for the record. */
   denial(verbs: readonly Verb[], path: VirtualPath): ScpdError {
     const [verb = 'stat'] = verbs;
-    const { reason, rule } = decide(this.#rules, { verb, path, isOwn: this.#own.has(path) });
+    const { reason, rule } = this.#decide(verb, path);
     const detail = `${verbs.join(' or ')} ${path}`;
     return new ScpdError('PERMISSION_DENIED', detail, { rule: { reason, ...placeOf(rule) } });
   }
@@ -72,16 +83,17 @@ export class Access {
   }
 
   allows(verb: Verb, path: VirtualPath): boolean {
-    return decide(this.#rules, { verb, path, isOwn: this.#own.has(path) }).allowed;
+    return this.#decide(verb, path).allowed;
   }
 
   /** As `allows`, about something at the path that is the user's own, such as what is kept of an upload. */
   allowsOnOwn(verb: Verb, path: VirtualPath): boolean {
-    return decide(this.#rules, { verb, path, isOwn: true }).allowed;
+    return this.#decide(verb, path, true).allowed;
   }
 
   /** Whether there is a path on which the verb may be allowed. The root can be looked at by everybody. */
   mayEver(verb: Verb): boolean {
+    if (this.#user.receipts === true && lookingVerbs.has(verb)) return true;
     return verb === 'stat' || this.#rules.some((rule) => rule.all.has(verb) || rule.own.has(verb));
   }
 
@@ -155,6 +167,7 @@ export class Access {
 
   /** Whether all that is in a directory that may be listed may also be looked at. */
   isOpenBelow(directory: VirtualPath): boolean {
+    if (this.#showsReceipts(directory)) return true;
     const asked = this.#showsVersions(directory) ? originalOf(directory) : directory;
     const deciding = this.#rules.find(
       ({ path, all }) => path.mayMatchBelow(asked) && (!all.has('stat') || path.coversBelow(asked)),
@@ -162,8 +175,9 @@ export class Access {
     return deciding?.all.has('stat') === true;
   }
 
-  /** Where what the client calls `path` is: its own upload under another name, or an old version. */
+  /** Where what the client calls `path` is: its own upload under another name, an old version, or a receipt. */
   actual(path: VirtualPath): VirtualPath {
+    if (this.#showsReceipts(path)) return storedReceiptPath(path, this.#user.name);
     return this.#showsVersions(path) ? storedVersionPath(path) : this.#own.actual(path);
   }
 
@@ -192,6 +206,14 @@ export class Access {
   /** The rules that decide about a path, of whoever shares the root. */
   #everyRule(path: VirtualPath): readonly CompiledRule[] {
     return this.#allRules.flatMap((rules) => ruleFor(rules, path) ?? []);
+  }
+
+  #decide(verb: Verb, path: VirtualPath, isOwn = this.#own.has(path)): Decision {
+    return decideFor(this.#user, { verb, path, isOwn });
+  }
+
+  #showsReceipts(path: VirtualPath): boolean {
+    return this.#user.receipts === true && isReceiptPath(path);
   }
 
   #showsVersions(path: VirtualPath): boolean {

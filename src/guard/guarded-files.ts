@@ -29,7 +29,7 @@ import type { Place, Store } from './store.ts';
 import { GuardedDownload, type Transfer } from './transfers.ts';
 import { Uploads } from './uploads.ts';
 import type { VirtualPath } from './virtual-path.ts';
-import { isStoredVersion } from './version-path.ts';
+import { isStoredForClients } from './receipt-path.ts';
 import { Versions } from './versions.ts';
 import { onlyVisible } from './visible-listing.ts';
 
@@ -107,7 +107,7 @@ class GuardedFiles implements Files {
     return await this.#attempt(
       { operation: 'list', verb: 'list', path, follow: true, recorded: false },
       async (place) => {
-        const directories = isStoredVersion(place.path) ? [path] : [path, place.path];
+        const directories = isStoredForClients(place.path) ? [path] : [path, place.path];
         return onlyVisible(await present(place).place.list(), this.#access, directories);
       },
     );
@@ -324,7 +324,7 @@ class GuardedFiles implements Files {
     try {
       if (!isOwn) this.#access.check(anyOf, path);
       const actual = this.#access.actual(path);
-      if (actual !== path && !isStoredVersion(actual)) notes.stored = actual;
+      if (actual !== path && !isStoredForClients(actual)) notes.stored = actual;
       place = await this.#store.locate(actual, { follow: attempt.follow });
       this.#access.checkPlace(anyOf, path, place);
       if (attempt.recorded) this.#journal.ensureWritable();

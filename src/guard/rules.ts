@@ -7,6 +7,7 @@ import type { Rule, Verb, VersionPolicy } from '../users/rule.ts';
 import type { User } from '../users/user.ts';
 import { namePattern, PathPattern, type NamePattern } from './glob.ts';
 import { defaultVersions, lookingVerbs, presetRights, type Rights } from './presets.ts';
+import { isReceiptPath } from './receipt-path.ts';
 import { isVersionPath, originalOf } from './version-path.ts';
 import { baseName, componentsOf, reservedName, type VirtualPath } from './virtual-path.ts';
 
@@ -38,6 +39,7 @@ export interface CompiledRule extends Rights {
 export type Reason =
   | 'reserved'
   | 'version'
+  | 'receipt'
   | 'root'
   | 'rule-directory'
   | 'allowed'
@@ -208,6 +210,15 @@ function rulesBelow(rules: readonly CompiledRule[], directory: VirtualPath): Com
 
 function isSelective({ facts }: CompiledRule): boolean {
   return facts.names !== undefined || facts.fileBytesMax !== undefined;
+}
+
+/** Asks the rules of a user; about receipts, which are the user's own and nobody's to change, no rule has a say. */
+export function decideFor(
+  user: User,
+  question: { readonly verb: Verb; readonly path: VirtualPath; readonly isOwn: boolean },
+): Decision {
+  if (user.receipts !== true || !isReceiptPath(question.path)) return decide(rulesOf(user), question);
+  return { allowed: lookingVerbs.has(question.verb), reason: 'receipt' };
 }
 
 /** Whoever may look at a file may look at its versions. What anybody made lately is no matter there. */

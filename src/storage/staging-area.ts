@@ -87,7 +87,8 @@ export function openExistingArea(root: number, name: string): number | undefined
   }
 }
 
-function enterOrMake(parent: number, name: string): number {
+/** Opens a directory of our own, made (0700) if need be. Throws host errors. */
+export function enterOrMake(parent: number, name: string): number {
   try {
     return openDirectorySync(parent, name);
   } catch (error) {

@@ -39,6 +39,8 @@ export interface User {
   readonly ownershipMs?: number;
   /** Where a rule says nothing: what becomes of an upload whose name is taken. Without it: `refuse`. */
   readonly onConflict?: OnConflict;
+  /** Whether each of its uploads gets a receipt that it can fetch. */
+  readonly receipts?: boolean;
   /** Lists of networks (the user's, and one for each role): the client's address must be in one of each list. */
   readonly networks?: readonly (readonly string[])[];
   /** Lists of time windows, alike: the login must come in one of each list. */
