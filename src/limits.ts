@@ -130,6 +130,7 @@ export const quotaStepBytes = 16 * mib; // claimed ahead for an upload of undecl
 /** Processes. */
 export const workerRecordsMax = 10_000; // of one worker, not yet known to be on disk; beyond it attempts fail with AUDIT_FAILED
 export const workerStartMsMax = 60 * 1000; // until a new worker serves; it opens the catalog and reads the host keys
+export const parentLookMs = 1000; // how often a worker's second thread asks whether its supervisor is there
 export const workerSignMs = 500; // how often a worker gives a sign of life
 export const workerSlowMs = 2 * 1000; // one that was silent for longer gets no new connection while there is a better one
 export const workerRespawnMsMin = 50; // the wait after a worker that died young; doubled each time

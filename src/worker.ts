@@ -7,6 +7,7 @@ import { openConfiguredCatalog } from './compose-catalog.ts';
 import { createServing, hasOwners } from './compose-serving.ts';
 import { checkSandbox } from './storage/self-check.ts';
 import type { ToWorker } from './supervisor/messages.ts';
+import { watchParent } from './supervisor/parent-watch.ts';
 import { Uplink } from './supervisor/uplink.ts';
 
 // The terminal and the service manager signal all processes at once; when a worker ends is for the supervisor to say.
@@ -16,6 +17,7 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal
 const endMs = 500;
 /** For a clean end without the supervisor: what is staged is removed, what is claimed is given back. */
 const lostMs = 3000;
+watchParent(lostMs + endMs);
 
 let closeCatalog: () => Promise<void> = () => Promise.resolve();
 

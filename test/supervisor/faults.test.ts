@@ -107,8 +107,9 @@ for (const [deed, words] of [
   });
 }
 
-t.test('the supervisor is killed: no process stays', { skip }, async (t) => {
-  const server = await startServer(t, { settings: { workers: 3 } });
+t.test('the supervisor is killed: no process stays, nor does one that hangs', { skip }, async (t) => {
+  process.env['SCPD_MISBEHAVE'] = 'spin';
+  const server = await startServer(t, { settings: { workers: 3 }, preload: misbehave });
   const place = makePlace(t);
   const file = join(place, 'file');
   writeRandom(file, 8_000_000);
@@ -116,6 +117,9 @@ t.test('the supervisor is killed: no process stays', { skip }, async (t) => {
   await until(() => server.staged().length === 1, 'the upload');
   const { workers } = server;
   t.equal(workers.length, 3);
+  const busy = writerAmong(workers, server.stored('.scpd/staging'));
+  const idle = workers.filter((pid) => pid !== busy);
+  process.kill(idle[0] ?? 0, 'SIGUSR2');
   await server.end('SIGKILL');
   t.not((await sending).status, 0);
   await until(() => workers.every((pid) => !existsSync(`/proc/${pid}`)), 'the end of the workers');

@@ -4,6 +4,7 @@
  */
 import { existsSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 import { sha256Of, writeRandom } from '../content.ts';
 import { remote, type TestServer } from '../server.ts';
 
@@ -86,11 +87,19 @@ export class Load {
     const made = direction === 'up' ? this.#server.stored(path, user) : here;
     const isExact = existsSync(made) ? (await sha256Of(made)) === this.#sha256 : undefined;
     rmSync(here, { force: true });
-    this.#transfers.push({ protocol, direction, path, beganMs, endedMs, status, stderr, isExact });
+    const transfer = { protocol, direction, path, beganMs, endedMs, status, stderr, isExact };
+    this.#transfers.push(transfer);
+    if (wasRefused(transfer)) await pause(200);
   }
 }
 
 /** What a client says whom nobody answered, or who was sent away before the login. */
 export function wasRefused({ stderr }: Transfer): boolean {
   return /Connection refused|kex_exchange_identification|banner exchange/.test(stderr);
+}
+
+/** A success of which not every byte is there, or an upload that left half a file under its name. */
+export function isWrong({ status, direction, isExact }: Transfer): boolean {
+  if (status === 0) return isExact !== true;
+  return direction === 'up' && isExact === false; // what a client leaves at its own end is not ours
 }

@@ -4,7 +4,7 @@
  */
 import { appendFileSync } from 'node:fs';
 import { randomNumbers } from '../random-numbers.ts';
-import { wasRefused, type Transfer } from './load.ts';
+import { isWrong, wasRefused, type Transfer } from './load.ts';
 
 /** "make soak-processes" runs all; a test run only as many as there is time for. */
 export const isSoak = process.env['SCPD_SOAK'] === 'processes';
@@ -34,9 +34,7 @@ export function noteProcesses({ event, rounds: count, transfers, backMsMax, left
     event,
     rounds: count,
     transfers: transfers.length,
-    // A success of which not every byte is there; a failure that left half a file under its name.
-    wrong: transfers.filter(({ status, isExact }) => (status === 0 ? isExact !== true : isExact === false))
-      .length,
+    wrong: transfers.filter(isWrong).length,
     broken: transfers.filter((one) => one.status !== 0 && !wasRefused(one)).length,
     refused: transfers.filter(wasRefused).length,
     backMsMax,
