@@ -3,7 +3,6 @@
  * on, and what fails on the way leaves the old process as it was.
  */
 import t, { type Test } from 'tap';
-import { spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -14,6 +13,7 @@ import { runCli } from '../support/cli.ts';
 import { missing } from '../support/clients.ts';
 import { sha256Of, writeRandom } from '../support/content.ts';
 import { journalProblems } from '../support/journal.ts';
+import { holdSession } from '../support/processes/held-session.ts';
 import { Load, wasRefused } from '../support/processes/load.ts';
 import { isProcessThere as isThere, until } from '../support/processes/until.ts';
 import { below, isSoak, noteProcesses, rounds } from '../support/processes/process-rows.ts';
@@ -82,30 +82,6 @@ t.test(`${restarts} restarts under load`, { skip }, async (t) => {
   noteProcesses({ event: 'The daemon is restarted', rounds: restarts, transfers, left: 0 });
 });
 
-/** A session of OpenSSH's sftp that does a line when it is told to. */
-function openSession(server: TestServer, user: string) {
-  const words = ['-b', '-', '-P', String(server.port), ...server.sshOptions, `${user}@127.0.0.1`];
-  const child = spawn('sftp', words, { stdio: ['pipe', 'pipe', 'pipe'] });
-  let said = '';
-  for (const stream of [child.stdout, child.stderr])
-    stream.on('data', (bytes: Buffer) => (said += String(bytes)));
-  const ended = new Promise<number | null>((resolve) => child.once('close', resolve));
-  return {
-    /** A failure does not end the session. Resolves when the line was done. */
-    run: async (line: string): Promise<string> => {
-      const before = said.length;
-      const mark = `mark-${Math.random()}`;
-      child.stdin.write(`-${line}\n!echo ${mark}\n`);
-      await until(() => said.slice(before).includes(`\n${mark}`), `the end of ${line}`);
-      return said.slice(before);
-    },
-    end: async () => {
-      child.stdin.end('bye\n');
-      return await ended;
-    },
-  };
-}
-
 t.test('counts, rights and records go on', { skip }, async (t) => {
   const server = await startServer(t, {
     settings: { workers: 2 },
@@ -123,14 +99,14 @@ t.test('counts, rights and records go on', { skip }, async (t) => {
     ),
   );
   t.equal((await server.sftp(`put ${file} before\n`, 'box')).status, 0);
-  const old = openSession(server, 'box');
+  const old = holdSession(server, 'box');
   await old.run(`put ${file} begun`);
   const first = server.pid;
   await server.restart();
   t.equal((await server.sftp('rename before before.done\n', 'box')).status, 0, 'made before, and still own');
   await old.run(`put ${file} in-old`);
   t.equal((await server.sftp('rename in-old in-old.done\n', 'box')).status, 0, 'made in the old process');
-  const fresh = openSession(server, 'box');
+  const fresh = holdSession(server, 'box');
   await fresh.run(`put ${file} in-new`);
   await old.run('rename in-new in-new.done');
   t.ok(existsSync(server.stored('in-new.done', 'box')), 'made in the new process, renamed in the old');
