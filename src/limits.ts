@@ -75,6 +75,8 @@ export const receiptsWaitingMax = 1000; // of one user, for the disk; what comes
 export const receiptBytesMax = 64 * kib; // of one: all its texts have bounds; what is larger is none
 export const receiptWaitMs = 1000; // how long a success waits for receipts: a disk that takes longer hangs
 export const receiptNameBytesMax = 180; // of the file's name in its receipt's: what stands around it needs less than 70
+export const sftpRefusalsNotedMax = 1000; // of one session, of requests that never came to a file: each costs the client 30 bytes
+export const auditReadAheadBlocks = 4; // of a file that is searched, unzipped side by side: as many threads as there are, some 6 MB
 export const auditAttemptsMax = 100_000; // paths of which it is known how often they were tried in vain
 
 /** SSH. */

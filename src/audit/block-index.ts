@@ -7,7 +7,7 @@ import { constants } from 'node:fs';
 import { open, readFile, type FileHandle } from 'node:fs/promises';
 import { promisify } from 'node:util';
 import { gunzip } from 'node:zlib';
-import { readLink } from './chain.ts';
+import { readStart } from './chain.ts';
 import { indexSuffix, type JournalFile } from './journal-files.ts';
 
 const unzip = promisify(gunzip);
@@ -46,10 +46,10 @@ export function describeBlock(
   const users = new Set<string>();
   let [firstSeq, minMs, maxMs] = [0, Infinity, -Infinity];
   for (const line of lines) {
-    const link = readLink(line);
-    if (link === undefined) continue;
-    if (firstSeq === 0) firstSeq = link.seq;
-    const timeMs = Date.parse(link.time);
+    const start = readStart(line);
+    if (start === undefined) continue;
+    if (firstSeq === 0) firstSeq = start.seq;
+    const timeMs = Date.parse(start.time);
     [minMs, maxMs] = [Math.min(minMs, timeMs), Math.max(maxMs, timeMs)];
     if (users.size <= blockUsersMax) {
       const user = userIn(line);
@@ -98,13 +98,44 @@ function isWhole(blocks: readonly Block[], fileBytes: number): boolean {
   return end === fileBytes;
 }
 
-/** The lines of a block. Throws host errors, and those of zlib. */
-export async function readBlock(file: JournalFile, { offset, bytes }: Block): Promise<Buffer[]> {
+/** What of an index is not so, in words; undefined if whoever goes by it overlooks nothing. Throws host errors. */
+export async function indexProblem(file: JournalFile): Promise<string | undefined> {
+  const blocks = await blocksOf(file);
+  if (blocks === undefined) return undefined; // nobody goes by it
+  let nextSeq = file.firstSeq;
+  for (const block of blocks) {
+    const problem = await blockProblem(file, block, nextSeq);
+    if (problem !== undefined) return `${problem}, in the block of record ${nextSeq}`;
+    nextSeq += block.records;
+  }
+  return undefined;
+}
+
+async function blockProblem(file: JournalFile, block: Block, firstSeq: number): Promise<string | undefined> {
+  let text: Buffer;
+  try {
+    text = await readBlock(file, block);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).syscall !== undefined) throw error;
+    return 'wrong places';
+  }
+  const lines = linesIn(text);
+  const hasAll = text.at(-1) === 0x0a && lines.length === block.records;
+  const found = describeBlock(lines, block);
+  if (!hasAll || block.firstSeq !== firstSeq) return 'wrong places';
+  if (!(block.minMs <= found.minMs && block.maxMs >= found.maxMs)) return 'wrong times';
+  const { users } = block;
+  if (users === null) return undefined;
+  const isListed = Array.isArray(users) && found.users?.every((user) => users.includes(user));
+  return isListed === true ? undefined : 'wrong users';
+}
+
+/** The text of a block. Throws host errors, and those of zlib. */
+export async function readBlock(file: JournalFile, { offset, bytes }: Block): Promise<Buffer> {
   const handle = await open(file.path, constants.O_RDONLY | constants.O_NOFOLLOW);
   try {
     const stored = await readExactly(handle, offset, bytes);
-    const text = file.isCompressed ? await unzip(stored, { maxOutputLength: blockBytesMax }) : stored;
-    return linesIn(text);
+    return file.isCompressed ? await unzip(stored, { maxOutputLength: blockBytesMax }) : stored;
   } finally {
     await handle.close();
   }
@@ -120,7 +151,8 @@ async function readExactly(handle: FileHandle, offset: number, bytes: number): P
   return buffer;
 }
 
-function linesIn(text: Buffer): Buffer[] {
+/** The whole lines of a text, without their newlines. */
+export function linesIn(text: Buffer): Buffer[] {
   const lines: Buffer[] = [];
   let start = 0;
   for (let end = text.indexOf(0x0a); end !== -1; end = text.indexOf(0x0a, start)) {

@@ -75,13 +75,18 @@ const startBytesMax = 64;
 const hashBytes = ',"hash":""}'.length + 64;
 const endBytes = ',"prev":""'.length + 64 + hashBytes;
 
+/** The number and time of a line, whatever else is in it. */
+export function readStart(line: Buffer): Pick<Link, 'seq' | 'time'> | undefined {
+  const start = startPattern.exec(line.toString('latin1', 0, startBytesMax));
+  return start === null ? undefined : { seq: Number(start[1]), time: start[2] ?? '' };
+}
+
 /** Reads a line, without its newline. Undefined if it is no record of a chain at all. */
 export function readLink(line: Buffer): Link | undefined {
-  const start = startPattern.exec(line.toString('latin1', 0, startBytesMax));
+  const start = readStart(line);
   const end = endPattern.exec(line.toString('latin1', Math.max(0, line.length - endBytes)));
-  if (start === null || end === null) return undefined;
-  const [, seq = '', time = ''] = start;
+  if (start === undefined || end === null) return undefined;
   const [, prev = '', hash = ''] = end;
   const found = digest('sha256', line.subarray(0, line.length - hashBytes), 'hex');
-  return { seq: Number(seq), time, prev, hash, isSound: found === hash };
+  return { ...start, prev, hash, isSound: found === hash };
 }

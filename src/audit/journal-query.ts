@@ -2,8 +2,9 @@
  * Finds records: by what they say, and by when. Whole files and blocks are passed over by their times, where an index says
  * them; within what is read, a look at the bytes decides what is worth parsing.
  */
-import { blocksOf, readBlock, type Block } from './block-index.ts';
-import { journalFiles, linesOf } from './journal-files.ts';
+import { auditReadAheadBlocks } from '../limits.ts';
+import { blocksOf, linesIn, readBlock, type Block } from './block-index.ts';
+import { journalFiles, linesOf, type JournalFile } from './journal-files.ts';
 import { recordIn } from './recover.ts';
 import type { Operation, Outcome, Verdict, WrittenRecord } from './record.ts';
 
@@ -17,6 +18,8 @@ export interface JournalQuery {
   readonly bytesMin?: number | undefined;
   /** Whether a path is meant. */
   readonly path?: ((path: string) => boolean) | undefined;
+  /** A text of safe characters that each path that is meant has in it: cheap to look for. */
+  readonly pathText?: string | undefined;
   /** A transfer, a session, a connection, or the number of a record. */
   readonly id?: string | undefined;
 }
@@ -30,8 +33,26 @@ export async function* queryJournal(directory: string, query: JournalQuery): Asy
       for await (const { lines, isWhole } of linesOf(file)) if (isWhole) yield* filter.records(lines);
       continue;
     }
-    for (const block of blocks)
-      if (filter.mayHold(block)) yield* filter.records(await readBlock(file, block));
+    const wanted = blocks.filter((block) => filter.mayHold(block));
+    for await (const text of readAhead(file, wanted))
+      if (filter.mayBeIn(text)) yield* filter.records(linesIn(text));
+  }
+}
+
+/** The texts of blocks, in order. Some are unzipped while one is looked through. */
+async function* readAhead(file: JournalFile, blocks: readonly Block[]): AsyncGenerator<Buffer> {
+  const reading: Promise<Buffer>[] = [];
+  let next = 0;
+  try {
+    for (;;) {
+      for (; next < blocks.length && reading.length < auditReadAheadBlocks; next += 1)
+        reading.push(readBlock(file, blocks[next] as Block));
+      const text = reading.shift();
+      if (text === undefined) return;
+      yield await text;
+    }
+  } finally {
+    await Promise.allSettled(reading);
   }
 }
 
@@ -42,7 +63,7 @@ class Filter {
 
   constructor(query: JournalQuery) {
     this.#query = query;
-    const { user, operation, outcome, verdict, id } = query;
+    const { user, operation, outcome, verdict, id, pathText } = query;
     const field = (name: string, value: string | undefined): string[] =>
       value === undefined ? [] : [`"${name}":${JSON.stringify(value)}`];
     const texts = [
@@ -50,6 +71,7 @@ class Filter {
       ...field('operation', operation),
       ...field('outcome', outcome),
       ...field('verdict', verdict),
+      ...(pathText === undefined ? [] : [pathText]),
       ...(id === undefined ? [] : [/^[0-9]+$/.test(id) ? `{"seq":${id},` : `"${id}"`]),
     ];
     this.#texts = texts.map((text) => Buffer.from(text));
@@ -59,6 +81,11 @@ class Filter {
     const { sinceMs = -Infinity, untilMs = Infinity, user } = this.#query;
     if (maxMs < sinceMs || minMs > untilMs) return false;
     return user === undefined || users === null || users.includes(user);
+  }
+
+  /** Whether there is any use in looking at the lines of a text. */
+  mayBeIn(text: Buffer): boolean {
+    return this.#texts.every((one) => text.includes(one));
   }
 
   *records(lines: readonly Buffer[]): Generator<WrittenRecord> {

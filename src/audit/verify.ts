@@ -4,7 +4,8 @@
  */
 import { genesisHash, readLink, type Head, type Link } from './chain.ts';
 import { checkpointText } from './checkpoint.ts';
-import { journalFiles, journalFileName, linesOf, type JournalFile } from './journal-files.ts';
+import { indexProblem } from './block-index.ts';
+import { indexSuffix, journalFiles, journalFileName, linesOf, type JournalFile } from './journal-files.ts';
 import type { PublicJournalKey } from './journal-key.ts';
 import { recordIn } from './recover.ts';
 
@@ -17,6 +18,7 @@ import { recordIn } from './recover.ts';
  * - `beginning`: the journal begins in the middle, and nothing in it says that older files were taken out.
  * - `head`: the end is not the one that was expected: records are cut off, or others stand in their place.
  * - `unreadable`: a file can't be read to its end.
+ * - `index`: a file's index says otherwise than its records, so a search may pass over some.
  */
 export type FindingKind =
   | 'changed'
@@ -27,7 +29,8 @@ export type FindingKind =
   | 'signature'
   | 'beginning'
   | 'head'
-  | 'unreadable';
+  | 'unreadable'
+  | 'index';
 
 export interface JournalFinding {
   readonly kind: FindingKind;
@@ -67,6 +70,15 @@ export async function* verifyJournal(request: VerifyRequest): AsyncGenerator<Jou
       if ((error as NodeJS.ErrnoException).syscall !== undefined) throw error;
       yield reader.found('unreadable', { detail: error instanceof Error ? error.message : String(error) });
     }
+    const problem = await indexProblem(file);
+    if (problem !== undefined)
+      yield {
+        kind: 'index',
+        seq: file.firstSeq,
+        file: `${file.name}${indexSuffix}`,
+        line: 1,
+        detail: problem,
+      };
     request.progress?.(file.bytes);
   }
   yield* reader.end();

@@ -37,6 +37,7 @@ export function queryFrom(values: Readonly<Record<string, string>>): JournalQuer
     untilMs: timeIn('until', until),
     user: user === '' ? undefined : user,
     path: path === '' ? undefined : matcherOf(path),
+    pathText: textIn(path),
     operation: op === '' ? undefined : oneOf('op', op, operations),
     outcome: outcome === '' ? undefined : oneOf('outcome', outcome, outcomes),
     verdict: verdict === '' ? undefined : oneOf('verdict', verdict, verdicts),
@@ -79,6 +80,21 @@ function matcherOf(pattern: string): (path: string) => boolean {
     if (!(error instanceof Error)) throw error;
     throw new UsageError(`--path: ${printable(error.message)}`, { cause: error });
   }
+}
+
+/**
+ * The longest run of names that a pattern has without anything special: each path that it matches has them in it. Where parts
+ * of the pattern are alternatives, what stands in them need not be there.
+ */
+function textIn(pattern: string): string | undefined {
+  if (/[{}()[\]\\!]/.test(pattern)) return undefined;
+  let [longest, run] = ['', ''];
+  for (const name of pattern.split('/')) {
+    const isPlain = /^[A-Za-z0-9 _.-]+$/.test(name);
+    run = isPlain ? [run, name].filter(Boolean).join('/') : '';
+    if (run.length > longest.length) longest = run;
+  }
+  return longest === '' ? undefined : longest;
 }
 
 /** One line for a person. What is in a record is printable. */

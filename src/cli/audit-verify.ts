@@ -75,6 +75,7 @@ const words: Readonly<Record<JournalFinding['kind'], string>> = {
   signature: 'is a checkpoint without a good signature: all since the last good one may be made up',
   beginning: 'missing: removed, and no record says that they were taken out',
   head: 'not as expected: cut off or replaced',
+  index: 'and later ones may be passed over by a search: the index is not that of the file; remove it',
   unreadable: 'and later ones: the file can not be read to its end',
 };
 

@@ -4,7 +4,8 @@
  * nothing is made for it.
  */
 import { readFile } from 'node:fs/promises';
-import { basename } from 'node:path';
+import { basename, join } from 'node:path';
+import { generateJournalKey, journalKeyName, journalPublicKeyName } from '../audit/journal-key.ts';
 import { ConfigError } from '../config/config-error.ts';
 import type { Config, ConfiguredUser } from '../config/config.ts';
 import { readConfigDocument } from '../config/load.ts';
@@ -122,8 +123,18 @@ function publicKeyLine({ type, publicKeyBlob }: PrivateKeyFacts, comment: string
   return `${type} ${publicKeyBlob.toString('base64')} ${comment}\n`;
 }
 
+/** So that its public half can be kept elsewhere before the first record is written. */
+async function makeJournalKey({ auditDirectory }: InitLayout, creator: FileCreator): Promise<void> {
+  const { privateKey, publicKey } = generateJournalKey();
+  const publicKeyFile = join(auditDirectory, journalPublicKeyName);
+  if (await creator.file(join(auditDirectory, journalKeyName), privateKey, 0o600))
+    await creator.derivedFile(publicKeyFile, publicKey, 0o644);
+  else creator.keep(publicKeyFile);
+}
+
 async function makeConfig(layout: InitLayout, creator: FileCreator): Promise<void> {
   await creator.directory(layout.auditDirectory, 'private');
+  await makeJournalKey(layout, creator);
   await creator.directory(layout.configDirectory, 'shared');
   await creator.file(layout.schemaFile, await readFile(schemaFile, 'utf8'), 0o644);
   await creator.file(layout.configFile, initialConfig(), 0o644);

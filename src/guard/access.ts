@@ -140,6 +140,13 @@ export class Access {
     return times.length === 0 ? undefined : Math.max(...times);
   }
 
+  /** The rule by which a file can't be removed yet, of whoever shares the root; for the record. */
+  retainedBy(path: VirtualPath): RuleRefusal {
+    const retainMs = this.retainMs(path);
+    const rule = this.#everyRule(path).find((one) => one.retainMs === retainMs);
+    return { reason: 'retained', ...placeOf(rule) };
+  }
+
   /** What becomes of a new file whose name is taken by what is not the user's own. */
   onConflict(path: VirtualPath): OnConflict {
     return ruleFor(this.#rules, path)?.facts.onConflict ?? this.#user.onConflict ?? 'refuse';

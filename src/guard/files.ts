@@ -4,7 +4,7 @@
  * One `Files` belongs to one session of one user.
  */
 import type { Verdict } from '../audit/record.ts';
-import type { ErrorCode } from '../errors.ts';
+import type { ErrorCode, RuleRefusal } from '../errors.ts';
 import type { Verb } from '../users/rule.ts';
 import type { VirtualPath } from './virtual-path.ts';
 
@@ -119,6 +119,12 @@ export interface Upload {
 }
 
 export interface Files {
+  /** Writes down what was refused before it came here. */
+  noteRefusal(refusal: {
+    readonly what: string;
+    readonly error: ErrorCode;
+    readonly rule?: RuleRefusal;
+  }): void;
   /** Whether there can be anything at all on which this user is allowed to do so. What is not is not offered to clients. */
   mayEver(verb: Verb): boolean;
   /** @param options.partial whether an interrupted upload, which is no file, is shown as what there is of it */

@@ -83,6 +83,10 @@ class GuardedFiles implements Files {
     return this.#access.mayEver(verb);
   }
 
+  noteRefusal({ what, ...facts }: Parameters<Files['noteRefusal']>[0]): void {
+    this.#journal.record({ operation: 'request', outcome: 'refused', path: what, ...facts });
+  }
+
   async stat(
     path: VirtualPath,
     { follow, partial = false }: { readonly follow: boolean; readonly partial?: boolean },

@@ -21,7 +21,10 @@ export function linkTextBeneath(path: VirtualPath, target: string): string {
   for (const component of target.split('/')) {
     if (component === '..') depth -= 1;
     else if (component !== '' && component !== '.') depth += 1;
-    if (depth < 0) throw new ScpdError('PERMISSION_DENIED', 'the link would lead out of the root');
+    if (depth < 0) {
+      const rule = { reason: 'beneath' };
+      throw new ScpdError('PERMISSION_DENIED', 'the link would lead out of the root', { rule });
+    }
   }
   return target;
 }

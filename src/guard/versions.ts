@@ -4,7 +4,7 @@
  * retained, and never if it is the last copy of the file that is known to be whole (`verified`).
  */
 import { performance } from 'node:perf_hooks';
-import { ScpdError, errorCatalogue, errorCode } from '../errors.ts';
+import { ScpdError, errorCatalogue, errorCode, type RuleRefusal } from '../errors.ts';
 import type { SessionJournal } from '../audit/session-journal.ts';
 import type { VersionPolicy } from '../users/rule.ts';
 import { isCurrent, type KnownEntry } from './ledger.ts';
@@ -18,6 +18,8 @@ import { childPath, parentPath, rootPath, type VirtualPath } from './virtual-pat
 export interface VersionRules {
   versions(path: VirtualPath): VersionPolicy | undefined;
   retainMs(path: VirtualPath): number | undefined;
+  /** The rule that says so. */
+  retainedBy(path: VirtualPath): RuleRefusal;
 }
 
 export interface VersionsOptions {
@@ -54,7 +56,7 @@ export class Versions {
     const retainMs = this.#rules.retainMs(path);
     if (retainMs === undefined || attributes.kind !== 'file') return;
     if (isRetained(await this.#quota.entryAt(path), attributes, retainMs))
-      throw new ScpdError('RETAINED', path);
+      throw new ScpdError('RETAINED', path, { rule: this.#rules.retainedBy(path) });
   }
 
   /** Throws RETAINED or PERMISSION_DENIED for a file that would get away from what keeps it by being moved. */
@@ -64,7 +66,9 @@ export class Versions {
     if (keepsAtLeast(there, here)) return;
     if ((there.retainMs ?? 0) < (here.retainMs ?? 0)) await this.requireRemovable(from, attributes);
     if (!keepsAtLeast({ ...there, retainMs: here.retainMs }, here))
-      throw new ScpdError('PERMISSION_DENIED', `rename ${from} to where old files do not stay`);
+      throw new ScpdError('PERMISSION_DENIED', `rename ${from} to where old files do not stay`, {
+        rule: { reason: 'versions' },
+      });
   }
 
   /** Drops the versions of a file that are too many or too old. Answers how many are left. Never throws. */

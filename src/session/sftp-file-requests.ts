@@ -141,15 +141,23 @@ function existingOf({ create, exclusive, truncate }: OpenFlags): UploadOptions['
 export function readable(opened: OpenHandle): Pick<Upload, 'read' | 'attributes'> {
   if (opened.kind === 'listing') throw new ScpdError('INVALID_HANDLE');
   if (opened.kind === 'download') return opened.download;
-  if (!opened.readable) throw new ScpdError('PERMISSION_DENIED', 'the handle is not open for reading');
+  if (!opened.readable) throw notOpenFor('reading');
   return opened.upload;
+}
+
+/** The reason by which the record tells it from a rule's no. */
+export const handleReason = 'handle';
+
+function notOpenFor(use: string): ScpdError {
+  const rule = { reason: handleReason };
+  return new ScpdError('PERMISSION_DENIED', `the handle is not open for ${use}`, { rule });
 }
 
 /** What a handle may be written by. Throws PERMISSION_DENIED or INVALID_HANDLE. */
 export function writable(opened: OpenHandle): OpenUpload {
   if (opened.kind === 'upload') return opened;
   if (opened.kind === 'listing') throw new ScpdError('INVALID_HANDLE');
-  throw new ScpdError('PERMISSION_DENIED', 'the handle is not open for writing');
+  throw notOpenFor('writing');
 }
 
 /** Does what the content depends on; if that fails, remembers it (see `OpenUpload.failure`). */

@@ -2,7 +2,13 @@
 import { clientWords, errorCatalogue, errorCode, ScpdError, type ErrorCode } from '../errors.ts';
 import type { Verb } from '../guard/access.ts';
 import type { Files } from '../guard/files.ts';
-import { sftpListingBytesMax, sftpReadBytesMax, sftpWorkChunkBytes } from '../limits.ts';
+import { virtualPath } from '../guard/virtual-path.ts';
+import {
+  sftpListingBytesMax,
+  sftpReadBytesMax,
+  sftpRefusalsNotedMax,
+  sftpWorkChunkBytes,
+} from '../limits.ts';
 import { okReply, type SftpReply } from '../protocol/sftp/replies.ts';
 import { extensionTable, packetTable, type ServedKind, type SftpRequest } from '../protocol/sftp/requests.ts';
 import { checkFileHandle, checkFileName, copyData } from './sftp-content-requests.ts';
@@ -14,7 +20,18 @@ import {
   spaceAvailable,
   statvfs,
 } from './sftp-extended-requests.ts';
-import { close, fsetstat, fstat, fsync, open, opendir, read, readdir, write } from './sftp-file-requests.ts';
+import {
+  close,
+  fsetstat,
+  fstat,
+  fsync,
+  handleReason,
+  open,
+  opendir,
+  read,
+  readdir,
+  write,
+} from './sftp-file-requests.ts';
 import { claimsOf, type Claims } from './sftp-order.ts';
 import {
   hardlink,
@@ -135,6 +152,7 @@ export async function answer(session: SftpSession, request: SftpRequest): Promis
     return await serve(session, request);
   } catch (error) {
     if (isFault(error)) session.onFault(error);
+    noteRefusal(session, request, error);
     return { kind: 'status', status: errorCatalogue[errorCode(error)].sftp, words: clientWords(error) };
   }
 }
@@ -147,6 +165,41 @@ async function serve(session: SftpSession, request: SftpRequest): Promise<SftpRe
   const reply = await handler(session, request);
   if (changes) await session.files.settle();
   return reply;
+}
+
+/** What was refused before it came to `Files`, which would have written it down. */
+function noteRefusal(session: SftpSession, request: SftpRequest, error: unknown): void {
+  const what = refusedHere(session, request, error);
+  if (what === undefined || session.refusalsNoted >= sftpRefusalsNotedMax) return;
+  session.refusalsNoted += 1;
+  const rule = error instanceof ScpdError ? error.rule : undefined;
+  session.files.noteRefusal({ what, error: errorCode(error), ...(rule && { rule }) });
+}
+
+function refusedHere(session: SftpSession, request: SftpRequest, error: unknown): string | undefined {
+  if (request.kind === 'unsupported' || request.kind === 'malformed') return request.what;
+  const code = errorCode(error);
+  const noPath = pathsIn(request).find((name) => !isPath(name));
+  if (noPath !== undefined) return `sftp ${request.kind} ${noPath}`;
+  const isOfHandle = error instanceof ScpdError && error.rule?.reason === handleReason;
+  const isHash = request.kind.startsWith('check-file') && code === 'UNSUPPORTED';
+  if (code !== 'TOO_MANY_HANDLES' && !isOfHandle && !isHash) return undefined;
+  const [path] = 'handle' in request ? [session.handles.find(request.handle)?.path] : pathsIn(request);
+  return path === undefined ? `sftp ${request.kind}` : `sftp ${request.kind} ${path}`;
+}
+
+function pathsIn(request: SftpRequest): readonly string[] {
+  if ('from' in request) return [request.from, request.to];
+  return 'path' in request ? [request.path] : [];
+}
+
+function isPath(text: string): boolean {
+  try {
+    virtualPath(text);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 const faultCodes: ReadonlySet<ErrorCode> = new Set(['STORAGE_FAILED', 'AUDIT_FAILED', 'INTERNAL']);

@@ -11,4 +11,6 @@ export interface SftpSession {
   readonly resumes: boolean;
   /** Told of what an operator should know: faults of the host or of ours. Must not throw. */
   readonly onFault: (error: unknown) => void;
+  /** How many refusals were written down that had not come to `files`. */
+  refusalsNoted: number;
 }

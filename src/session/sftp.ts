@@ -64,6 +64,7 @@ class SftpServer {
       userName,
       resumes: !neverResumes.test(clientSoftware),
       onFault,
+      refusalsNoted: 0,
     };
     this.#replies = new ReplyQueue(channel);
     this.#pipeline = new Pipeline(this.#replies);

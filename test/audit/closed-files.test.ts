@@ -3,7 +3,7 @@ import t, { type Test } from 'tap';
 import { readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
-import { blocksOf } from '../../src/audit/block-index.ts';
+import { blocksOf, type Block } from '../../src/audit/block-index.ts';
 import { removeOld } from '../../src/audit/housekeeping.ts';
 import { journalFiles } from '../../src/audit/journal-files.ts';
 import { readPublicKeyFile } from '../../src/audit/journal-key.ts';
@@ -65,6 +65,8 @@ t.test('what is sought is found, with the index and without', async (t) => {
     ['since', { sinceMs: Date.now() - dayMs / 2, operation: 'mkdir' }, 500],
     ['until', { untilMs: Date.now() - dayMs / 2 }, 500],
     ['by path', { path: (path) => path.startsWith('/99') }, 11],
+    ['by path, with a text that is in it', { path: (path) => path === '/990', pathText: '990' }, 1],
+    ['by a text that is nowhere', { path: () => true, pathText: 'nowhere' }, 0],
     ['by number', { id: '7' }, 1],
     ['by session', { id: 'session-1', operation: 'mkdir' }, 1000],
     ['of an outcome', { outcome: 'refused' }, 0],
@@ -84,6 +86,38 @@ t.test('an index that is wrong is none', async (t) => {
   for (const name of readdirSync(directory))
     if (name.endsWith('.index')) writeFileSync(join(directory, name), '{"version":1,"blocks":[]}');
   t.equal((await paths(directory, { operation: 'mkdir' })).length, 1000);
+});
+
+t.test('an index that would hide records is found', async (t) => {
+  const directory = t.testdir({});
+  await madeJournal(directory, t);
+  const name = readdirSync(directory).find((one) => one.endsWith('.index')) ?? '';
+  const text = readFileSync(join(directory, name), 'utf8');
+  const [block] = (JSON.parse(text) as { blocks: Block[] }).blocks;
+  if (block === undefined) throw new Error('no block');
+  const half = Math.floor(block.bytes / 2);
+  for (const [what, blocks] of [
+    ['times', [{ ...block, minMs: 0, maxMs: 1 }]],
+    ['users', [{ ...block, users: ['carol'] }]],
+    ['users', [{ ...block, users: 7 }]],
+    ['places', [{ ...block, records: block.records - 1 }]],
+    ['places', [{ ...block, firstSeq: block.firstSeq + 1 }]],
+    [
+      'places',
+      [
+        { ...block, bytes: half },
+        { ...block, offset: half, bytes: block.bytes - half },
+      ],
+    ],
+  ] as const) {
+    writeFileSync(join(directory, name), JSON.stringify({ version: 1, blocks }));
+    const detail = `wrong ${what}, in the block of record ${block.firstSeq}`;
+    t.match(await findings(directory), [{ kind: 'index', file: name, detail }], JSON.stringify(blocks));
+  }
+  writeFileSync(join(directory, name), JSON.stringify({ version: 1, blocks: [{ ...block, users: null }] }));
+  t.strictSame(await findings(directory), [], 'that hides nothing');
+  writeFileSync(join(directory, name), text);
+  t.strictSame(await findings(directory), []);
 });
 
 t.test('what is too old or too much is taken out, and a record says so', async (t) => {

@@ -38,6 +38,8 @@ t.test('a first run makes everything, a second one changes nothing', async (t) =
       /^644 (\[127\.0\.0\.1\]:2222 (ssh-ed25519|ecdsa-sha2-nistp256|ssh-rsa) \S+\n){3}$/,
     'keys/users/demo': /^644 ssh-ed25519 /,
     'var/audit': /^700/,
+    'var/audit/journal-key': /^600 -----BEGIN PRIVATE KEY-----/,
+    'var/audit/journal-key.pub': /^644 -----BEGIN PUBLIC KEY-----/,
     'var/demo/hello.txt': /^644 Hello/,
     'config/scpd.json': /^644 \/\//,
     'config/schema.json': /^644 \{/,

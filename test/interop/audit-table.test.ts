@@ -102,6 +102,11 @@ const rows: readonly Row[] = [
     ],
   },
   {
+    what: 'sftp: a link out of the root',
+    run: sftp('-ln -s ../../x y\n'),
+    records: ['link refused PERMISSION_DENIED beneath /y'],
+  },
+  {
     what: 'ssh: a hash',
     run: (server) => server.ssh(['md5sum', 'a']),
     records: ['hash done /a'],

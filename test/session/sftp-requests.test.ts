@@ -2,10 +2,15 @@
 import t from 'tap';
 import { ScpdError, sftpStatus } from '../../src/errors.ts';
 import { virtualPath } from '../../src/guard/virtual-path.ts';
-import { sftpHandlesMax, sftpListingBytesMax, sftpListingEntriesMax } from '../../src/limits.ts';
+import {
+  sftpHandlesMax,
+  sftpListingBytesMax,
+  sftpListingEntriesMax,
+  sftpRefusalsNotedMax,
+} from '../../src/limits.ts';
 import { describeRequests } from '../../src/session/sftp-requests.ts';
 import { startSession } from '../support/sftp-session.ts';
-import { noFlags, type Question } from '../support/sftp-wire.ts';
+import { framed, noFlags, type Question } from '../support/sftp-wire.ts';
 
 const ok = { kind: 'status', status: sftpStatus.OK, words: 'Success' } as const;
 const denied = { kind: 'status', status: sftpStatus.PERMISSION_DENIED, words: 'Permission denied' } as const;
@@ -90,6 +95,27 @@ t.test('a handle is used only for what it was opened for', async (t) => {
   t.equal(files.content('/r')?.toString(), 'content');
 });
 
+t.test('what is refused before it comes to a file is told all the same', async (t) => {
+  const { channel, files, peer } = await startSession();
+  files.put('/r', 'content');
+  const reader = await peer.askHandle({ kind: 'open', path: 'r', flags: read, attributes: {} });
+  const writer = await peer.askHandle({ kind: 'open', path: 'w', flags: create, attributes: {} });
+  await peer.ask({ kind: 'write', handle: reader, offset: 0, data });
+  await peer.ask({ kind: 'read', handle: writer, offset: 0, lengthBytes: 5 });
+  await peer.ask({ kind: 'stat', path: 'none' });
+  await peer.ask({ kind: 'stat', path: 'a\0b' });
+  const name = Buffer.from('evil@example.com');
+  channel.feed(framed(Buffer.concat([Buffer.from([200, 0, 0, 0, 99, 0, 0, 0, name.length]), name])));
+  await peer.receivePacket();
+  const rule = { reason: 'handle' };
+  t.strictSame(files.refusals, [
+    { what: 'sftp write /r', error: 'PERMISSION_DENIED', rule },
+    { what: 'sftp read /w', error: 'PERMISSION_DENIED', rule },
+    { what: 'sftp stat a\0b', error: 'INVALID_NAME' },
+    { what: 'sftp extension evil@example.com', error: 'UNSUPPORTED' },
+  ]);
+});
+
 t.test('handles that are closed, guessed or foreign are unknown', async (t) => {
   const { files, peer } = await startSession();
   const foreign = await startSession();
@@ -123,6 +149,8 @@ t.test('thousands of opens stop at the limit, and go on after a CLOSE', async (t
     if (reply.kind === 'handle') handles.push(reply.handle);
     else t.match(reply, { words: 'Too many open files in this session' });
   }
+  t.equal(files.refusals.length, Math.min(3000 - sftpHandlesMax, sftpRefusalsNotedMax));
+  t.match(files.refusals[0], { what: /^sftp open(dir)? /, error: 'TOO_MANY_HANDLES' });
   t.equal(new Set(handles).size, sftpHandlesMax);
   t.equal(files.openCount, sftpHandlesMax);
   await peer.ask({ kind: 'close', handle: handles[0] ?? '' });

@@ -52,6 +52,8 @@ export class MemoryFiles implements Files {
   readonly faults = new Map<Faulty, unknown>();
   /** Verbs that `mayEver` says no to. */
   readonly forbidden = new Set<Verb>();
+  /** What was refused before it came here. */
+  readonly refusals: Parameters<Files['noteRefusal']>[0][] = [];
   /** Transfers and listings that were opened and not yet ended. */
   openCount = 0;
   readonly #nodes = new Map<VirtualPath, Node>([[virtualPath('/'), newNode('directory', 0o755)]]);
@@ -80,6 +82,10 @@ export class MemoryFiles implements Files {
   attributesOf(path: string): Attributes | undefined {
     const node = this.#nodes.get(virtualPath(path));
     return node === undefined ? undefined : attributesOf(node);
+  }
+
+  noteRefusal(refusal: Parameters<Files['noteRefusal']>[0]): void {
+    this.refusals.push(refusal);
   }
 
   mayEver(verb: Verb): boolean {

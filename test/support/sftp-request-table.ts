@@ -20,7 +20,7 @@ export function testRequests(table: RequestTable): void {
       for (let length = 5; length < packet.length; length += 1) {
         // A cut name of an extension is one that nobody knows.
         const expected = { kind: 'malformed', id: request.id, code: 'BAD_MESSAGE' };
-        t.strictSame(decodeRequest(packet.subarray(0, length)), expected, `cut to ${length}`);
+        t.match(decodeRequest(packet.subarray(0, length)), expected, `cut to ${length}`);
       }
     });
     t.test(`${name} with more behind it is the same`, async (t) => {

@@ -62,12 +62,15 @@ export type ServedKind = ServedRequest['kind'];
 export interface UnsupportedRequest {
   readonly kind: 'unsupported';
   readonly id: number;
+  /** What it was, for the record: a peer's words. */
+  readonly what: string;
 }
 
 /** A request whose id is known and whose fields can't be read; `code` is the answer. */
 export interface MalformedRequest {
   readonly kind: 'malformed';
   readonly id: number;
+  readonly what: string;
   readonly code: ErrorCode;
 }
 
@@ -159,15 +162,17 @@ export function decodeRequest(packet: Buffer): SftpRequest {
   const type = packet.readUInt8(0);
   const id = packet.readUInt32BE(1);
   const fields = new FieldReader(packet, 5);
+  let what = `sftp packet ${type}`;
   try {
-    const row = type === packetType.EXTENDED ? extensionRow(fields) : rowsByType.get(type);
-    return row === undefined ? { kind: 'unsupported', id } : row.decode(id, fields);
+    let row = rowsByType.get(type);
+    if (type === packetType.EXTENDED) {
+      const name = fields.string().toString('latin1');
+      what = `sftp extension ${name}`;
+      row = rowsByName.get(name);
+    }
+    return row === undefined ? { kind: 'unsupported', id, what } : row.decode(id, fields);
   } catch (error) {
-    if (error instanceof ScpdError) return { kind: 'malformed', id, code: error.code };
+    if (error instanceof ScpdError) return { kind: 'malformed', id, what, code: error.code };
     throw error;
   }
-}
-
-function extensionRow(fields: FieldReader): RequestRow | undefined {
-  return rowsByName.get(fields.string().toString('latin1'));
 }

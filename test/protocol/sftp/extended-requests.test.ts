@@ -100,11 +100,11 @@ for (const [name, packet] of [
   ['packet type 255', hex('ff 00000009')],
 ] as const) {
   t.test(`${name} is not supported`, async (t) => {
-    t.strictSame(decodeRequest(packet), { kind: 'unsupported', id: 9 });
+    t.match(decodeRequest(packet), { kind: 'unsupported', id: 9, what: /^sftp (packet \d+|extension )/ });
   });
 }
 
 t.test('numbers that are not packed in fours are malformed', async (t) => {
   const packet = hex('c8 00000009', "0000001e 'users-groups-by-id@openssh.com'", '00000003 000000 00000000');
-  t.strictSame(decodeRequest(packet), { kind: 'malformed', id: 9, code: 'BAD_MESSAGE' });
+  t.match(decodeRequest(packet), { kind: 'malformed', id: 9, code: 'BAD_MESSAGE' });
 });

@@ -86,6 +86,6 @@ for (const [name, packet, code] of [
   ],
 ] as const) {
   t.test(`${name} is ${code}`, async (t) => {
-    t.strictSame(decodeRequest(packet), { kind: 'malformed', id: 9, code });
+    t.match(decodeRequest(packet), { kind: 'malformed', id: 9, code });
   });
 }
