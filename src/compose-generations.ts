@@ -94,7 +94,8 @@ export class Beginner {
   }
 
   #clear(config: Config, { pid, how }: { readonly pid: number; readonly how: string }): void {
-    const { journal, catalog, log } = this.#opened;
+    const { catalog, log } = this.#opened;
+    const { journal } = this.#observers;
     journal.append(
       serverRecord({ operation: 'worker', outcome: 'failed', path: `${pid}: ${how}`, error: 'INTERRUPTED' }),
     );

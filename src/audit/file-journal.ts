@@ -181,11 +181,12 @@ export class FileJournal implements SharedJournal {
    * runs of this server have.
    * @param bytesOf how much had come of a transfer, where that is known
    */
-  abandon(process = '', bytesOf = this.#options.bytesOf): void {
-    for (const { begin } of this.#entries.of(process)) {
+  abandon(process = '', bytesOf = this.#options.bytesOf): readonly AuditRecord[] {
+    return this.#entries.of(process).map(({ begin }) => {
       const ended = interrupted(begin, begin.transfer === undefined ? undefined : bytesOf?.(begin.transfer));
       this.#push(ended, { attempt: this.#entries.attempt(ended) }, process);
-    }
+      return ended;
+    });
   }
 
   /** Writes what waits, with a last checkpoint, and closes the file; if it can't be written, throws what `settled` does. */

@@ -45,9 +45,10 @@ export class MovableJournal implements SharedJournal {
     return true;
   }
 
-  abandon(process: string, bytesOf?: (transfer: string) => number | undefined): void {
-    if (this.#journal !== undefined) this.#journal.abandon(process, bytesOf);
-    else this.#early.push((journal) => journal.abandon(process, bytesOf));
+  abandon(process: string, bytesOf?: (transfer: string) => number | undefined): readonly AuditRecord[] {
+    if (this.#journal !== undefined) return this.#journal.abandon(process, bytesOf);
+    this.#early.push((journal) => void journal.abandon(process, bytesOf));
+    return [];
   }
 
   async settled(): Promise<void> {

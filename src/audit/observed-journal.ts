@@ -27,8 +27,10 @@ export class ObservedJournal implements SharedJournal {
     return this.#journal.append(record, process);
   }
 
-  abandon(process: string): void {
-    this.#journal.abandon(process);
+  abandon(process: string, bytesOf?: (transfer: string) => number | undefined): readonly AuditRecord[] {
+    const ended = this.#journal.abandon(process, bytesOf);
+    ended.forEach(this.#onRecord);
+    return ended;
   }
 
   async settled(): Promise<void> {

@@ -152,9 +152,9 @@ export interface SharedJournal extends Journal {
   append(record: AuditRecord, process?: string): boolean;
   /**
    * Ends, as `aborted`, all that a process has begun and can't end any more.
-   * @param bytesOf how much had come of a transfer, where that is known
+   * @param bytesOf how much had come of a transfer, where that is known. The records are the answer.
    */
-  abandon(process: string, bytesOf?: (transfer: string) => number | undefined): void;
+  abandon(process: string, bytesOf?: (transfer: string) => number | undefined): readonly AuditRecord[];
 }
 
 /** Nobody's session: it is the server that acts. */

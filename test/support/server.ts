@@ -32,6 +32,8 @@ export interface ServerOptions {
   readonly settings?: Readonly<Record<string, unknown>>;
   /** The directory to make its place in. Default: that of temporary files. */
   readonly below?: string;
+  /** Adds to the place what the configuration names, before the first start. */
+  readonly prepare?: (place: string) => void | Promise<void>;
   /** Told when its process is about to be started. */
   readonly onSpawn?: () => void;
   /** A module that is loaded into the server's processes before anything else: what makes them misbehave. */
@@ -106,8 +108,12 @@ export class TestServer {
     return await run('scp', [...mode, '-P', String(this.port), ...this.sshOptions, ...parameters], options);
   }
 
-  async sftp(batch: string, user = 'demo', options: RunOptions = {}): Promise<Finished> {
-    return await run('sftp', ['-b', '-', '-P', String(this.port), ...this.sshOptions, `${user}@127.0.0.1`], {
+  async sftp(
+    batch: string,
+    user = 'demo',
+    { port = this.port, ...options }: RunOptions & { readonly port?: number } = {},
+  ): Promise<Finished> {
+    return await run('sftp', ['-b', '-', '-P', String(port), ...this.sshOptions, `${user}@127.0.0.1`], {
       ...options,
       input: batch,
     });
@@ -286,6 +292,7 @@ export async function startServerOf<T extends TestServer>(
   const initialised = await run(process.execPath, [program, 'init', '--dir', place]);
   if (initialised.status !== 0) throw new Error(`scpd init: ${initialised.stderr}`);
   writeConfig(place, options);
+  await options.prepare?.(place);
   options.onSpawn?.();
   server.preload = options.preload;
   await server.start();

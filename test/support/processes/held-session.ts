@@ -8,7 +8,8 @@ export interface HeldSession {
   readonly isIn: Promise<boolean>;
   /** A failure does not end the session. Resolves with what was said when the line was done. */
   run(line: string): Promise<string>;
-  end(): Promise<number | null>;
+  /** @param last a line that ends it at once if it fails */
+  end(last?: string): Promise<number | null>;
 }
 
 export function holdSession(server: TestServer, user: string): HeldSession {
@@ -32,8 +33,8 @@ export function holdSession(server: TestServer, user: string): HeldSession {
       await until(() => said.slice(before).includes(`\n${mark}`), `the end of ${line}`);
       return said.slice(before);
     },
-    end: async () => {
-      child.stdin.end('bye\n');
+    end: async (last = '') => {
+      child.stdin.end(`${last}\nbye\n`);
       return await ended;
     },
   };
