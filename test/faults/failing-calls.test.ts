@@ -125,7 +125,8 @@ async function tryCase(t: Test, site: FaultSite, { one, error, way }: Trial): Pr
   const before = site.stored(path, user);
   const words = `${one.what}, ${error}, ${way.name}`;
   site.faults.arm(faultOf(one, error));
-  const sent = await site.put(way, path, { user });
+  // Four SFTP requests, so that there is a later write.
+  const sent = await site.put(way, path, { user, sizeBytes: 1_000_000 });
   const hits = site.faults.disarm();
   t.ok(hits > 0, `${words}: the host failed ${hits} times`);
   t.not(sent.status, 0, `${words}: the client knows`);

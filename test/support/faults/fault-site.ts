@@ -123,6 +123,10 @@ export class FaultSite {
     return { ...finished, sha256 };
   }
 
+  wasSent(sha256: string): boolean {
+    return this.#attempts.some((attempt) => attempt.sha256 === sha256);
+  }
+
   /** The content under a name now; undefined for nothing. */
   stored(path: string, user: UserName = 'demo'): string | undefined {
     const file = this.server.stored(path, user);
