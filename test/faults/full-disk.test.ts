@@ -116,6 +116,37 @@ t.test('the disk of the journal', { skip }, async (t) => {
   await site.checkServes(t);
 });
 
+t.test('the disk of the journal, where transfers are to go on', { skip }, async (t) => {
+  const journal = (place: string): string => join(place, 'var', 'audit');
+  const settings = { audit: { dir: '../var/audit', onFailure: 'continue' } };
+  const site = await startFaultSite(t, { settings }, async (server) => {
+    await mountMemory(t, journal(server.place), 'size=512k');
+  });
+  const [way] = ways;
+  if (way === undefined) throw new Error('no way');
+  t.equal((await site.put(way, 'kept')).status, 0);
+  const makeRoom = fill(join(journal(site.server.place), 'ballast'));
+  const sent: string[] = [];
+  for (let number = 0; !site.server.log.includes('transfers go on') && number < 30; number += 1) {
+    const { status, sha256 } = await site.put(way, 'kept', { sizeBytes: 1000 });
+    t.equal(status, 0);
+    sent.push(sha256);
+  }
+  t.match(site.server.log, /the audit journal can not be written; transfers go on/);
+  const during = await site.put(way, 'kept');
+  t.equal(during.status, 0, 'served while it fails');
+  t.equal(site.stored('kept'), during.sha256);
+  makeRoom();
+  await pause(retryMs);
+  const ends = site.uploads().map(({ sha256 }) => sha256);
+  t.strictSame(
+    [...sent, during.sha256].filter((sha256) => !ends.includes(sha256)),
+    [],
+    'what was done meanwhile is written down later',
+  );
+  await site.checkWhole(t, 'a full journal, transfers go on');
+});
+
 t.test('the disk of the catalog', { skip }, async (t) => {
   const settings = { catalog: { url: 'sqlite:../var/known/catalog.db' } };
   const known = (place: string): string => join(place, 'var', 'known');
