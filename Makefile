@@ -103,7 +103,8 @@ faults: build ## kill the server and fail its host in every way that is tested, 
 soak-processes: build ## kill, restart and reload the server under load, again and again, and write docs/processes.md
 	@rm -f .processes.jsonl
 	SCPD_SOAK=processes SCPD_PROCESS_TABLE="$(CURDIR)/.processes.jsonl" \
-	  $(bin)/tap --disable-coverage --jobs=1 --timeout=7200 test/supervisor/kills.test.ts test/supervisor/restart.test.ts
+	  $(bin)/tap --disable-coverage --jobs=1 --timeout=7200 \
+	    test/supervisor/kills.test.ts test/supervisor/restart.test.ts test/cli/control.test.ts
 	node scripts/process-table.mjs .processes.jsonl > docs/processes.md
 	$(bin)/prettier --write --log-level warn docs/processes.md
 	@rm -f .processes.jsonl

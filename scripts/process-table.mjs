@@ -10,11 +10,14 @@ const rows = readFileSync(process.argv[2], 'utf8')
   .filter((line) => line !== '')
   .map((line) => JSON.parse(line));
 
-const lines = rows.map((row) => {
-  const back = row.backMsMax === undefined ? '' : `${Math.round(row.backMsMax)} ms`;
-  const counts = [row.rounds, row.transfers, row.wrong, row.broken, row.refused];
-  return `| ${[row.event, ...counts, back, row.left].join(' | ')} |`;
-});
+const shown = rows.filter(({ title }) => title !== undefined);
+const lines = rows
+  .filter(({ event }) => event !== undefined)
+  .map((row) => {
+    const back = row.backMsMax === undefined ? '' : `${Math.round(row.backMsMax)} ms`;
+    const counts = [row.rounds, row.transfers, row.wrong, row.broken, row.refused];
+    return `| ${[row.event, ...counts, back, row.left].join(' | ')} |`;
+  });
 
 process.stdout.write(`# Processes
 
@@ -29,4 +32,4 @@ clients had ended. Afterwards the journal was whole: its chain, and an end for e
 | event | times | transfers | wrong | broken | refused | back | left over |
 | --- | --- | --- | --- | --- | --- | --- | --- |
 ${lines.join('\n')}
-`);
+${shown.map(({ title, text }) => `\n## ${title}\n\n\`\`\`\n${text.trimEnd()}\n\`\`\`\n`).join('')}`);

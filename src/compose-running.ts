@@ -244,6 +244,7 @@ class Running implements RunningServer {
         offer: { protocol: handOverProtocol, version: version(), locked, depth: this.#depth + 1 },
         front: supervisor.front,
         pools,
+        isStopping: () => supervisor.isStopping,
         ownership: beginner.relay,
         release: async () => {
           await this.#stopSweeping();

@@ -17,6 +17,8 @@ export interface HandOverOptions {
   readonly offer: Omit<Offer, 'kind' | 'listeners'>;
   readonly front: Front;
   readonly pools: readonly MovableWorkers[];
+  /** Somebody wants an end of it all. */
+  readonly isStopping: () => boolean;
   readonly ownership: OwnershipRelay;
   /** Lets go of what only one process can have: the journal, the control socket, the health port. */
   readonly release: () => Promise<void>;
@@ -42,6 +44,7 @@ export async function handOver(options: HandOverOptions): Promise<HandedOver> {
     front.hold();
     for (const pool of pools) pool.pause();
     await quiet(options);
+    if (options.isStopping()) throw new Error('the server is stopping');
     isReleased = true;
     await options.release();
     successor.send({ kind: 'state', state: stateOf(options) });
@@ -58,8 +61,9 @@ export async function handOver(options: HandOverOptions): Promise<HandedOver> {
     return { kind: 'refused', problems: error instanceof SuccessorProblem ? error.problems : [words] };
   }
   front.close();
-  const ended = relay(pools, successor);
-  for (const socket of front.giveHeld()) successor.send({ kind: 'accepted' }, socket);
+  const relayed = relay(pools, successor);
+  const given = Promise.all(front.giveHeld().map((socket) => successor.give(socket)));
+  const ended = Promise.all([relayed, given]).then(() => successor.leave());
   return { kind: 'done', pid: successor.pid, ended };
 }
 
@@ -115,5 +119,4 @@ async function relay(pools: readonly MovableWorkers[], successor: Successor): Pr
     },
   );
   await Promise.all(gone);
-  successor.leave();
 }

@@ -49,9 +49,14 @@ export class Successor {
     return this.#child.pid ?? 0;
   }
 
-  /** @param socket becomes the other's */
-  send(message: ToSuccessor, socket?: Socket): void {
-    if (this.#child.connected) this.#child.send(message, socket, {}, () => undefined);
+  send(message: ToSuccessor): void {
+    if (this.#child.connected) this.#child.send(message, () => undefined);
+  }
+
+  /** The socket becomes the other's. Resolves when it is on its way. */
+  async give(socket: Socket): Promise<void> {
+    const message: ToSuccessor = { kind: 'accepted' };
+    await new Promise((resolve) => this.#child.send(message, socket, {}, resolve));
   }
 
   /** Resolves when it says this; rejects with `SuccessorProblem` if it says no, ends, or takes too long. */

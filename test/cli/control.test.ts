@@ -7,6 +7,7 @@ import type { ServerStatus } from '../../src/observe/status.ts';
 import { runCli } from '../support/cli.ts';
 import { missing } from '../support/clients.ts';
 import { writeRandom } from '../support/content.ts';
+import { noteShown } from '../support/processes/process-rows.ts';
 import { remote, startServer } from '../support/server.ts';
 
 const skip = missing('scp');
@@ -57,6 +58,11 @@ for (const workers of [0, 2]) {
     t.match(text, /^scpd_transfers_open\{direction="up"\} 1$/m);
     t.match(text, /^scpd_user_quota_bytes\{user="alice"\} 1000000000$/m);
     t.match(text, /^scpd_ready 1$/m);
+
+    if (workers > 0) {
+      noteShown('scpd status', shown.stdout);
+      noteShown('/metrics', text);
+    }
 
     const sessions = await ask('sessions');
     const [id = ''] = /^[0-9a-f-]{36}(?= +alice)/m.exec(sessions.stdout) ?? [];

@@ -172,6 +172,17 @@ t.test('what fails leaves the old process as it was', { skip }, async (t) => {
   t.ok(status === 0 || server.pid !== first, stderr);
 });
 
+t.test('a stop during a restart ends all', { skip }, async (t) => {
+  const server = await startServer(t, { settings: { workers: 1 } });
+  const restarting = runCli(['restart'], server.place);
+  await until(() => server.workers.length > 1, 'the new process');
+  const processes = [server.pid, ...server.workers];
+  t.match(await runCli(['stop'], server.place), { exitCode: 0, stdout: 'stopped\n' });
+  t.match(await restarting, { exitCode: 1, stderr: /the server is stopping/ });
+  await until(() => !processes.some(isThere), 'the end of all processes');
+  t.same(await server.end('SIGKILL'), { status: 0, signal: null });
+});
+
 function commandOf(pid: number): string {
   try {
     return readFileSync(`/proc/${pid}/cmdline`, 'utf8');
@@ -186,7 +197,7 @@ for (const victim of ['old', 'new'] as const) {
     const place = makePlace(t);
     const file = join(place, 'file');
     writeRandom(file, 5_000_000);
-    const inOld = server.scp('scp', ['-l', '8000', file, remote('in-old')]);
+    const inOld = server.scp('scp', ['-l', '1500', file, remote('in-old')]);
     await until(() => server.staged().length === 1, 'the upload');
     const processes = [server.pid, ...server.workers];
     const [old = 0] = processes;

@@ -27,6 +27,12 @@ export interface ProcessRow {
   readonly left: number;
 }
 
+/** Something that an operator sees, for the page to show. */
+export function noteShown(title: string, text: string): void {
+  const file = process.env['SCPD_PROCESS_TABLE'];
+  if (file !== undefined) appendFileSync(file, `${JSON.stringify({ title, text })}\n`);
+}
+
 export function noteProcesses({ event, rounds: count, transfers, backMsMax, left }: ProcessRow): void {
   const file = process.env['SCPD_PROCESS_TABLE'];
   if (file === undefined) return;
