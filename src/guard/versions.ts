@@ -82,9 +82,8 @@ export class Versions {
       );
       let left = names.length;
       if (surplus.length === 0) return left;
-      const lastVerified = await this.#lastVerified(path, names);
       for (const name of surplus) {
-        if (name !== lastVerified && (await this.#tryDrop(path, name))) left -= 1;
+        if (!(await this.#isLastVerified(path, name, names)) && (await this.#tryDrop(path, name))) left -= 1;
       }
       if (left === 0) await this.#removeDirectories(path);
       return left;
@@ -132,15 +131,20 @@ export class Versions {
     }
   }
 
-  /** The newest version that is known to be whole, unless the file itself is. */
-  async #lastVerified(path: VirtualPath, names: readonly string[]): Promise<string | undefined> {
+  /**
+   * Whether a version is the newest copy that is known to be whole: neither the file itself is, nor a newer version. Asked of
+   * each that might go and is whole, not of all that there are.
+   * @param names newest first
+   */
+  async #isLastVerified(path: VirtualPath, name: string, names: readonly string[]): Promise<boolean> {
+    if (!(await this.#isVerified(path, name))) return false;
     const [known, current] = [await this.#quota.entryAt(path), await this.#currentOf(path)];
     const isKnown = known !== undefined && current !== undefined && isCurrent(known, current);
-    if (isKnown && known.verdict === 'verified') return undefined;
-    for (const name of names) {
-      if ((await this.#versionEntry(path, name))?.verdict === 'verified') return name;
+    if (isKnown && known.verdict === 'verified') return false;
+    for (const newer of names.slice(0, names.indexOf(name))) {
+      if (await this.#isVerified(path, newer)) return false;
     }
-    return undefined;
+    return true;
   }
 
   /** What is at a path by its very name; its directories may be gone. */
@@ -184,8 +188,9 @@ export class Versions {
     }
   }
 
-  async #versionEntry(path: VirtualPath, name: string): Promise<KnownEntry | undefined> {
-    return await this.#quota.entryAt(childPath(versionDirectory(path), name));
+  async #isVerified(path: VirtualPath, name: string): Promise<boolean> {
+    const entry = await this.#quota.entryAt(childPath(versionDirectory(path), name));
+    return entry?.verdict === 'verified';
   }
 
   /** A file without versions needs no directory for them, nor for those of its directory if these were the last. */
