@@ -58,7 +58,7 @@ export class Predecessor {
         case 'gone':
           return this.#onGone(message.worker, message.how);
         case 'accepted':
-          if (handle instanceof Socket) this.#onAccepted(handle);
+          if (handle instanceof Socket) this.#onAccepted(unread(handle));
       }
     });
     this.gone = new Promise((resolve) => process.once('disconnect', resolve));
@@ -134,6 +134,24 @@ export class Predecessor {
       await delay(20);
     this.#onGone(worker.pid, 'the supervisor that had started it is gone');
   }
+}
+
+/**
+ * Node begins to read from a socket that comes from another process, and what is read here is lost to the worker. In the
+ * turn in which it comes nothing can have been read yet.
+ */
+function unread(socket: Socket): Socket {
+  const { _handle: handle } = socket as unknown as { readonly _handle: ReadingHandle | null };
+  if (handle !== null) {
+    handle.reading = false;
+    handle.readStop();
+  }
+  return socket;
+}
+
+interface ReadingHandle {
+  reading: boolean;
+  readStop(): void;
 }
 
 class RelayedWorker implements WorkerLink {

@@ -4,7 +4,7 @@
  */
 import t, { type Test } from 'tap';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
+import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
@@ -80,6 +80,37 @@ t.test(`${restarts} restarts under load`, { skip }, async (t) => {
   );
   t.notMatch(server.log, /"level":[56]0/);
   noteProcesses({ event: 'The daemon is restarted', rounds: restarts, transfers, left: 0 });
+});
+
+/** Says hello as a client does, at once; resolves with whether the server's first key exchange message came. */
+async function knock(port: number): Promise<boolean> {
+  const socket = connect(port, '127.0.0.1');
+  socket.write('SSH-2.0-knock\r\n');
+  const isServed = await new Promise<boolean>((resolve) => {
+    let bytes = 0;
+    socket.on('data', (chunk) => {
+      bytes += chunk.length;
+      if (bytes > 500) resolve(true);
+    });
+    socket.on('error', () => resolve(false));
+    socket.on('close', () => resolve(false));
+  });
+  socket.destroy();
+  return isServed;
+}
+
+t.test('who comes in the moment of a restart is served', async (t) => {
+  const server = await startServer(t, { settings: { workers: 1 } });
+  const outcomes: boolean[] = [];
+  const over = new AbortController();
+  const knocking = Array.from({ length: 8 }, async () => {
+    while (!over.signal.aborted) outcomes.push(await knock(server.port));
+  });
+  for (let round = 0; round < 2; round += 1) await server.restart();
+  over.abort();
+  await Promise.all(knocking);
+  t.comment(`${outcomes.length} connections`);
+  t.equal(outcomes.filter((isServed) => !isServed).length, 0);
 });
 
 t.test('counts, rights and records go on', { skip }, async (t) => {
