@@ -1,21 +1,50 @@
 /** The journal of a configuration: how a server opens it, what it says about itself in it, and what a crash left unsaid. */
 import type { Logger } from 'pino';
 import { openFileJournal, type FileJournal } from './audit/file-journal.ts';
+import type { JournalCopies, JournalCopy } from './audit/copies.ts';
 import type { Receipts } from './audit/receipts.ts';
 import { serverRecord, type AuditRecord } from './audit/record.ts';
+import { Witness } from './audit/witness.ts';
 import type { Config } from './config/config.ts';
+import { StdoutCopy } from './observe/stdout-copy.ts';
+import { SyslogCopy, syslogTarget } from './observe/syslog-copy.ts';
 import { isProcessAlive, ownProcess } from './storage/process-identity.ts';
 import { ReceiptArea } from './storage/receipt-area.ts';
 import { orphanBytes } from './storage/staging-area.ts';
 
+/** What is told of lines that are on disk. */
+export interface Followers {
+  readonly receipts: Receipts;
+  readonly copies: JournalCopies;
+}
+
+interface ForTheJournal extends Followers {
+  readonly log: Logger;
+}
+
+/** Has those who follow the journal do as a configuration says. */
+export function configureFollowers(config: Config, { receipts, copies }: Followers): void {
+  receipts.configure(receiptAreas(config));
+  copies.configure(copiesOf(config));
+}
+
+function copiesOf({ audit: { syslog, stdout, witness } }: Config): JournalCopy[] {
+  const target = syslog === undefined ? undefined : syslogTarget(syslog);
+  return [
+    ...(target === undefined ? [] : [new SyslogCopy(target)]),
+    ...(stdout ? [new StdoutCopy()] : []),
+    ...(witness === undefined ? [] : [new Witness(witness)]),
+  ];
+}
+
 /** @param inherited what is open in it and others go on with: transfer or session → process */
 export async function openJournal(
   config: Config,
-  { log, receipts }: { readonly log: Logger; readonly receipts: Receipts },
+  { log, receipts, copies }: ForTheJournal,
   inherited?: ReadonlyMap<string, string>,
 ): Promise<FileJournal> {
   const { dir: directory, onFailure, fileBytesMax, fileMsMax, keep } = config.audit;
-  receipts.configure(receiptAreas(config));
+  configureFollowers(config, { receipts, copies });
   try {
     const journal = await openFileJournal({
       directory,
@@ -27,7 +56,10 @@ export async function openJournal(
       processes: { own: ownProcess, isAlive: isProcessAlive },
       log,
       bytesOf: orphansOf(config, log),
-      onWritten: (lines) => receipts.saw(lines),
+      onWritten: (lines) => {
+        receipts.saw(lines);
+        copies.push(lines);
+      },
       followUp: () => receipts.settled(),
       ...(inherited && { inherited }),
     });
@@ -45,7 +77,7 @@ export function configRecord({ path, sha256 }: Config): AuditRecord {
 }
 
 /** Where receipts of users go who get any. */
-export function receiptAreas({ users }: Config): Map<string, ReceiptArea> {
+function receiptAreas({ users }: Config): Map<string, ReceiptArea> {
   const having = users.filter(({ user }) => user.receipts === true);
   return new Map(having.map(({ user: { name, root } }) => [name, new ReceiptArea(root, name)]));
 }

@@ -1,6 +1,7 @@
 /** Those who watch a running server: its status, its metrics, whether it is ready. */
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import type { Logger } from 'pino';
+import type { JournalCopies } from './audit/copies.ts';
 import { ObservedJournal } from './audit/observed-journal.ts';
 import type { SharedJournal } from './audit/record.ts';
 import type { Catalog } from './catalog/catalog.ts';
@@ -13,20 +14,29 @@ import { LastUploads, type ServerStatus, type UserStatus } from './observe/statu
 import { diskHealth, type DiskHealth } from './storage/disk-health.ts';
 import type { Supervisor } from './supervisor/supervisor.ts';
 
+interface Watched {
+  readonly journal: SharedJournal;
+  readonly catalog: Catalog;
+  readonly copies: JournalCopies;
+  readonly log: Logger;
+}
+
 export class Observers {
   readonly metrics = new Metrics();
   /** The journal, by which every record passes here. */
   readonly journal: ObservedJournal;
   readonly #catalog: Catalog;
   readonly #log: Logger;
+  readonly #copies: JournalCopies;
   readonly #lastUploads = new LastUploads();
   readonly #delay = monitorEventLoopDelay({ resolution: 20 });
   readonly #began = performance.now();
   #health: HealthServer | undefined;
 
-  constructor(journal: SharedJournal, catalog: Catalog, log: Logger) {
+  constructor({ journal, catalog, copies, log }: Watched) {
     this.#catalog = catalog;
     this.#log = log;
+    this.#copies = copies;
     this.journal = new ObservedJournal(journal, (record) => {
       this.metrics.record(record);
       this.#lastUploads.record(record);
@@ -142,6 +152,7 @@ export class Observers {
         workers: Math.max(0, ...workers.map(({ loopLagMs }) => loopLagMs)) / 1000,
       },
       recordsWaiting: workers.reduce((sum, { recordsWaiting }) => sum + recordsWaiting, 0),
+      copiesLost: this.#copies.lost,
       auditLagSeconds: this.journal.lagMs / 1000,
       ready: (await this.problems(supervisor)).length === 0,
       disks: await disksOf(supervisor.config),

@@ -5,14 +5,13 @@
 import type { Socket } from 'node:net';
 import type { Logger } from 'pino';
 import type { MovableJournal } from './audit/movable-journal.ts';
-import type { Receipts } from './audit/receipts.ts';
 import { serverRecord } from './audit/record.ts';
 import { auditSshEvents } from './audit/ssh-audit.ts';
 import type { Catalog } from './catalog/catalog.ts';
 import { version } from './cli/run.ts';
 import { catalogRoots } from './compose-catalog.ts';
 import { Beginner } from './compose-generations.ts';
-import { configRecord, openJournal, receiptAreas } from './compose-journal.ts';
+import { configRecord, configureFollowers, openJournal, type Followers } from './compose-journal.ts';
 import { Observers } from './compose-observe.ts';
 import { sweepPartialUploads } from './compose-resume.ts';
 import { sweepVersions } from './compose-versions.ts';
@@ -32,9 +31,8 @@ import type { Predecessor } from './supervisor/predecessor.ts';
 import { startSupervisor, type Candidate, type Reloaded, type Supervisor } from './supervisor/supervisor.ts';
 
 /** What there is before anybody is served. */
-export interface Opened {
+export interface Opened extends Followers {
   readonly journal: MovableJournal;
-  readonly receipts: Receipts;
   readonly catalog: Catalog;
   readonly log: Logger;
   readonly options: StartOptions;
@@ -47,9 +45,9 @@ export type Restarted =
 
 /** Starts who serves, and lets clients in. */
 export async function startRunning(config: Config, opened: Opened): Promise<RunningServer> {
-  const { journal, catalog, log, options } = opened;
+  const { log, options } = opened;
   const { predecessor } = options;
-  const observers = new Observers(journal, catalog, log);
+  const observers = new Observers(opened);
   const beginner = new Beginner(opened, observers);
   const events = auditSshEvents(observers.journal, log);
   const supervisor = await startSupervisor({
@@ -138,7 +136,7 @@ class Running implements RunningServer {
   }
 
   async reload(): Promise<Reloaded> {
-    const { log, options, receipts } = this.#opened;
+    const { log, options } = this.#opened;
     const { supervisor, observers } = this.#parts;
     const reloaded = await supervisor.reload((current) =>
       candidate(options.shownPath ?? current.path, current),
@@ -146,7 +144,7 @@ class Running implements RunningServer {
     observers.metrics.count('reloads', { result: reloaded.kind });
     this.#tellReload(reloaded);
     if (reloaded.kind === 'done') {
-      receipts.configure(receiptAreas(supervisor.config));
+      configureFollowers(supervisor.config, this.#opened);
       await this.#stopSweeping();
       await this.#sweep();
       await observers.listen(supervisor).catch((error: unknown) => log.error({ err: error }, 'health'));
@@ -177,6 +175,7 @@ class Running implements RunningServer {
     await this.#close(async () => {
       await beginner.settled();
       await closeStored(this.#opened);
+      await this.#opened.copies.close();
       this.#tellStopped();
       await new Promise((resolve) => setImmediate(resolve)); // whoever asked for the end hears of it
     });

@@ -5,6 +5,7 @@
  */
 import type { Logger } from 'pino';
 import { MovableJournal } from './audit/movable-journal.ts';
+import { JournalCopies } from './audit/copies.ts';
 import { Receipts } from './audit/receipts.ts';
 import type { Catalog } from './catalog/catalog.ts';
 import { startCatalog } from './compose-catalog.ts';
@@ -48,13 +49,13 @@ export async function startServer(
   checkSandbox();
   await checkSsh2();
   const isFirst = options.predecessor === undefined;
-  const receipts = new Receipts(log);
-  const journal = new MovableJournal(isFirst ? await openJournal(config, { log, receipts }) : undefined);
+  const followers = { receipts: new Receipts(log), copies: new JournalCopies(log) };
+  const journal = new MovableJournal(isFirst ? await openJournal(config, { log, ...followers }) : undefined);
   let catalog: Catalog | undefined;
   try {
     if (isFirst) journal.append(configRecord(config));
     catalog = await startCatalog(config, log);
-    return await startRunning(config, { journal, receipts, catalog, log, options });
+    return await startRunning(config, { journal, ...followers, catalog, log, options });
   } catch (error) {
     await closeStored({ catalog, journal }).catch((failure: unknown) =>
       log.error({ err: failure }, 'closing'),

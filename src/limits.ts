@@ -77,6 +77,13 @@ export const receiptWaitMs = 1000; // how long a success waits for receipts: a d
 export const receiptNameBytesMax = 180; // of the file's name in its receipt's: what stands around it needs less than 70
 export const sftpRefusalsNotedMax = 1000; // of one session, of requests that never came to a file: each costs the client 30 bytes
 export const auditReadAheadBlocks = 4; // of a file that is searched, unzipped side by side: as many threads as there are, some 6 MB
+export const auditSyslogQueueMax = 10_000; // records that wait for syslog, some 10 MB; beyond it they are not copied
+export const auditSyslogRetryMs = 2000; // until a syslog that can't be reached is tried again
+export const auditSyslogSendMs = 10_000; // for one record or connection: what takes longer is broken
+export const auditStdoutBytesMax = 8 * mib; // that wait for whoever reads the standard output
+export const auditWitnessMs = 10_000; // for the answer of a witness: heads come at most each few seconds
+export const auditCopyCloseMs = 2000; // for what still waits for a copy when the server ends
+export const auditCopyComplaintMs = 60_000; // between two complaints in the log that a copy is not whole
 export const auditAttemptsMax = 100_000; // paths of which it is known how often they were tried in vain
 
 /** SSH. */

@@ -51,6 +51,11 @@ export interface ConfiguredAudit {
   readonly dir: string;
   /** What becomes of transfers while the journal can't be written. */
   readonly onFailure: 'refuse' | 'continue';
+  /** Where copies of records go: `udp://…`, `tcp://…` or `unix:…`, as the schema has it; and standard output. */
+  readonly syslog?: string;
+  readonly stdout: boolean;
+  /** Who gets heads: an absolute path, or a URL. */
+  readonly witness?: string;
   /** A file of the journal that is larger or older is closed, and the next one begun. */
   readonly fileBytesMax: number;
   readonly fileMsMax: number;

@@ -46,6 +46,9 @@ interface ValidValue {
   readonly audit: {
     readonly dir: string;
     readonly onFailure: ConfiguredAudit['onFailure'];
+    readonly syslog?: string;
+    readonly stdout: boolean;
+    readonly witness?: string;
     readonly rotate: { readonly size: string | number; readonly days: number };
     readonly keep: { readonly size?: string | number; readonly days?: number };
   };
@@ -285,13 +288,16 @@ function inodeOf(rootHostPath: string): { readonly rootInode?: string } {
 }
 
 function buildAudit(
-  { dir, onFailure, rotate, keep }: ValidValue['audit'],
+  { dir, onFailure, rotate, keep, syslog, stdout, witness }: ValidValue['audit'],
   directory: string,
 ): ConfiguredAudit {
   const keepBytesMax = keep.size === undefined ? undefined : parseSizeBytes(keep.size);
   return {
     dir: resolve(directory, dir),
     onFailure,
+    stdout,
+    ...(syslog === undefined ? {} : { syslog }),
+    ...(witness === undefined ? {} : { witness: witnessIn(witness, directory) }),
     fileBytesMax: Math.max(parseSizeBytes(rotate.size) ?? 0, auditFileBytesMin),
     fileMsMax: rotate.days * dayMs,
     keep: {
@@ -299,6 +305,10 @@ function buildAudit(
       ...(keep.days === undefined ? {} : { msMax: keep.days * dayMs }),
     },
   };
+}
+
+function witnessIn(witness: string, directory: string): string {
+  return /^https?:/.test(witness) ? witness : resolve(directory, witness);
 }
 
 function buildQuota({ bytes, files, versions }: NonNullable<ValidUser['quota']>): NonNullable<User['quota']> {

@@ -167,13 +167,14 @@ export function buildRights(
   const presetRule =
     preset === undefined ? [] : [buildRule({ path: '/**', preset }, placed(['users', name, 'preset']))];
   const all = [own, ...roles].map(([, role]) => role);
+  const getsReceipts = settings.receipts ?? all.some(({ receipts }) => receipts === true);
   return {
     ...(preset === undefined ? {} : { preset }),
     rules: [...listed(own), ...presetRule, ...roles.flatMap(listed)],
     onConflict,
     ...buildKeeping(settings),
     ownershipMs: ownershipMinutes * 60 * 1000,
-    receipts: settings.receipts ?? all.some(({ receipts }) => receipts === true),
+    ...(getsReceipts && { receipts: true }),
     networks: all.flatMap(({ networks }) => (networks === undefined ? [] : [[...networks]])),
     hours: all.flatMap(({ hours }) => (hours === undefined ? [] : [hours.map(buildWindow)])),
   };

@@ -32,6 +32,7 @@ export interface Snapshot {
   readonly loopLagSeconds: { readonly supervisor: number; readonly workers: number };
   readonly recordsWaiting: number;
   readonly auditLagSeconds: number;
+  readonly copiesLost: readonly { readonly copy: string; readonly lost: number }[];
   readonly ready: boolean;
   readonly disks: readonly {
     readonly root: string;
@@ -112,6 +113,11 @@ export class Metrics {
     this.#set('audit_records_waiting', 'Records of workers that are not on disk yet.', [
       [{}, now.recordsWaiting],
     ]);
+    this.#set(
+      'audit_copy_lost',
+      'Records, or heads, of which no copy could be sent since the start.',
+      now.copiesLost.map(({ copy, lost }) => [{ copy }, lost]),
+    );
     this.#set('audit_lag_seconds', 'How long the last group of records took to the disk.', [
       [{}, now.auditLagSeconds],
     ]);

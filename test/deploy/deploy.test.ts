@@ -30,6 +30,7 @@ t.test('rules and dashboard ask for metrics that there are', async (t) => {
     workerMemoryBytes: 1,
     loopLagSeconds: { supervisor: 0, workers: 0 },
     recordsWaiting: 0,
+    copiesLost: [],
     auditLagSeconds: 0,
     ready: true,
     disks: [{ root: '/srv', freeBytes: 1, totalBytes: 2 }],
