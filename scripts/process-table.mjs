@@ -25,7 +25,7 @@ What was done to a real server while OpenSSH's \`scp\` sent and fetched files in
 a success of which not every byte is there, or half a file under its name. _Broken_: the client was told that it failed; each
 of these was under way at that moment. _Refused_: nobody answered, or the connection ended before the login. _Back_:
 the longest until the next client had its file there, with the client's own time (some 0.2 s), and where the supervisor
-was killed, with the start of Node. _Left over_: processes, staged files, claims on quotas and counted connections when all
+was killed, with the start of Node; it grows with whatever else the machine does at that time. _Left over_: processes, staged files, claims on quotas and counted connections when all
 clients had ended. Afterwards the journal was whole: its chain, and an end for every beginning. This page is made by
 \`make soak-processes\`; nobody writes it by hand.
 

@@ -66,6 +66,12 @@ export class JournalBridge {
     else this.#timer ??= setTimeout(() => this.#want(), unaskedMs).unref();
   }
 
+  /** Asks for nothing by itself until the next record: the journal may be on its way to another process. */
+  pause(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+  }
+
   /** The worker is gone: nobody waits for answers. What it sent is written all the same. */
   close(): void {
     this.#closed = true;

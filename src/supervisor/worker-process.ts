@@ -218,6 +218,7 @@ export class WorkerProcess {
   /** From now on what it says is kept: what has consequences in several places must not happen while they move. */
   pause(): void {
     this.#kept = [];
+    this.#bridge.pause();
   }
 
   /** Nothing that it was given or told is without an answer. */
