@@ -72,6 +72,11 @@ bench: build ## measure beside Debian's sshd and write docs/performance.md: an h
 bench-quick: build ## the same in less than two minutes: ratios only, for whoever touches a hot path
 	$(bench)/bench.ts --quick
 
+.PHONY: bench-growth
+bench-growth: build ## measure how time and memory grow with files, connections and directories; needs gnuplot-nox
+	$(bench)/growth.ts docs/performance.md docs/growth.svg
+	$(bin)/prettier --write --log-level warn docs/performance.md
+
 .PHONY: bench-audit
 bench-audit: build ## write, verify and search a journal of 10 million records; fewer with RECORDS=1000000
 	node scripts/bench-audit.mjs $(RECORDS)

@@ -8,12 +8,11 @@ import { join } from 'node:path';
 import { writeRandom } from '../support/content.ts';
 import { Desk } from './clients.ts';
 import { Cleanup, sshdMissing, startScpd, startSshd, type Peer } from './peers.ts';
-import { memoryBytesOf } from './process-tree.ts';
+import { memoryBytesOf, peakBytesOf } from './process-tree.ts';
 
 const mib = 1024 * 1024;
 const kib = 1024;
 const settleMs = 3000;
-const sampleMs = 200;
 const [connections = 50, uploadMib = 1024] = process.argv.slice(2).map(Number);
 
 const problem = sshdMissing();
@@ -45,7 +44,7 @@ async function measureAll(): Promise<void> {
 
 async function measurePeer(peer: Peer, desk: Desk): Promise<void> {
   const aloneBytes = memoryBytesOf(peer.pid);
-  const peakBytes = await peakOf(peer, desk.copy('scp', peer, putLarge(desk)));
+  const peakBytes = await peakBytesOf(peer.pid, desk.copy('scp', peer, putLarge(desk)));
   rmSync(join(peer.directory, 'large'));
   await pause(settleMs);
   const beforeBytes = memoryBytesOf(peer.pid);
@@ -70,20 +69,6 @@ async function measurePeer(peer: Peer, desk: Desk): Promise<void> {
 
 function putLarge(desk: Desk): Parameters<Desk['copy']>[2] {
   return { direction: 'put', local: desk.file('large'), remote: 'large' };
-}
-
-/** The most that the server held while something was done. */
-async function peakOf(peer: Peer, done: Promise<void>): Promise<number> {
-  let peak = 0;
-  const timer = setInterval(() => {
-    peak = Math.max(peak, memoryBytesOf(peer.pid));
-  }, sampleMs);
-  try {
-    await done;
-  } finally {
-    clearInterval(timer);
-  }
-  return peak;
 }
 
 async function pause(ms: number): Promise<void> {

@@ -1,6 +1,7 @@
 /** What a process and all that came of it use: CPU time and memory, from /proc. */
 import { readdirSync, readFileSync } from 'node:fs';
 
+const sampleMs = 200;
 const ticksPerSecond = 100; // USER_HZ on every Linux that Node runs on
 
 interface Stat {
@@ -24,6 +25,20 @@ export function cpuSecondsOfEnded(): number {
 /** Memory of a process and its descendants: the proportional set size, in which shared pages count once. */
 export function memoryBytesOf(pid: number): number {
   return treeOf(pid).reduce((sum, process) => sum + proportionalBytes(process.pid), 0);
+}
+
+/** The most that a process and its descendants held while something was done. */
+export async function peakBytesOf(pid: number, done: Promise<unknown>): Promise<number> {
+  let peak = 0;
+  const timer = setInterval(() => {
+    peak = Math.max(peak, memoryBytesOf(pid));
+  }, sampleMs);
+  try {
+    await done;
+  } finally {
+    clearInterval(timer);
+  }
+  return peak;
 }
 
 function treeOf(root: number): Stat[] {

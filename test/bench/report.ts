@@ -3,9 +3,10 @@
  * hand. `report.ts RESULTS PAGE`.
  */
 import { execFileSync } from 'node:child_process';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { cpus, release, totalmem } from 'node:os';
 import { median, ratioOf, type Result, type Sample } from './measure.ts';
+import { writeBetween } from './page.ts';
 
 const gib = 1024 ** 3;
 const [resultsFile = '', page = ''] = process.argv.slice(2);
@@ -87,13 +88,4 @@ function cpu({ samples, bytes, transfers }: Result, peer: string): string {
   return bytes / transfers >= 1024 * 1024
     ? `${(used / (bytes / gib)).toFixed(2)} s/GiB`
     : `${((used / transfers) * 1000).toFixed(2)} ms`;
-}
-
-/** Replaces what stands between two comments of a page. */
-function writeBetween(file: string, name: string, lines: readonly string[]): void {
-  const text = readFileSync(file, 'utf8');
-  const [begin, end] = [`<!-- ${name}: written by make bench -->`, `<!-- ${name}: end -->`];
-  const [from, to] = [text.indexOf(begin), text.indexOf(end)];
-  if (from < 0 || to < from) throw new Error(`${file} has no place for ${name}`);
-  writeFileSync(file, `${text.slice(0, from)}${begin}\n\n${lines.join('\n')}\n${text.slice(to)}`);
 }
