@@ -150,11 +150,15 @@ export class SyslogCopy implements JournalCopy {
 /** A socket that takes too long is broken. */
 async function inTime(socket: Socket, done: Promise<void>): Promise<void> {
   const timer = setTimeout(() => socket.destroy(new Error('too slow')), auditSyslogSendMs);
-  const closed = new Promise<never>((_, reject) => socket.once('close', () => reject(new Error('closed'))));
-  closed.catch(() => undefined);
+  let onClose: () => void = () => undefined;
+  const closed = new Promise<never>((_, reject) => {
+    onClose = () => reject(new Error('closed'));
+    socket.once('close', onClose);
+  });
   try {
     await Promise.race([done, closed]);
   } finally {
     clearTimeout(timer);
+    socket.off('close', onClose); // the socket lasts, with a message for each record
   }
 }

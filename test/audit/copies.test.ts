@@ -107,6 +107,9 @@ t.test('syslog by UDP', async (t) => {
   t.equal(copy.lost, 1, 'what no datagram holds');
 });
 
+const warnings: string[] = [];
+process.on('warning', ({ message }) => warnings.push(message));
+
 t.test('syslog by TCP and by a Unix socket: nothing is lost by a restart', async (t) => {
   const place = mkdtempSync(join(tmpdir(), 'scpd-log-')); // a socket's path is short
   t.teardown(() => rmSync(place, { recursive: true, force: true }));
@@ -134,6 +137,7 @@ t.test('syslog by TCP and by a Unix socket: nothing is lost by a restart', async
     t.match(again.messages[0], /while it is down/);
     t.equal(copy.lost, 0);
   }
+  t.strictSame(warnings, [], 'nothing piles up at the socket');
 });
 
 t.test('a syslog that is not there: bounded, counted, and over soon', async (t) => {
