@@ -3,6 +3,7 @@ import { execFileSync, spawn } from 'node:child_process';
 import { join } from 'node:path';
 import t from 'tap';
 import { eventually, keys, pattern, run, sha256, sshArgs, startServer } from '../support/ssh-harness.ts';
+import { openTerminal, terminalMissing } from '../support/terminal.ts';
 
 const host = 'alice@127.0.0.1';
 
@@ -113,17 +114,16 @@ t.test('a shell gets its friendly line and ends, with and without a terminal', a
   const forced = await server.ssh(['-tt', host]);
   t.equal(forced.code, 255, 'who insists on a terminal gets none');
   t.match(forced.stderr, /PTY allocation request failed/);
-  const pty = await import('node-pty').catch(() => undefined);
-  if (pty === undefined) {
-    t.pass('node-pty is not installed');
-    return;
-  }
-  const terminal = pty.spawn('ssh', sshArgs(server.directory, server.port, [host]), { cols: 80, rows: 24 });
-  let shown = '';
-  terminal.onData((text) => (shown += text));
-  const { exitCode } = await new Promise<{ exitCode: number }>((resolve) => terminal.onExit(resolve));
-  t.equal(exitCode, 1);
-  t.match(shown, /^PTY allocation request failed on channel 0\r\nThis account only transfers files\.\r\n/);
+});
+
+t.test('who merely asks for a terminal gets the same line', { skip: terminalMissing }, async (t) => {
+  const server = await startServer(t);
+  const terminal = await openTerminal(t, 'ssh', sshArgs(server.directory, server.port, [host]));
+  t.equal(await terminal.status, 1);
+  t.match(
+    terminal.shown,
+    /^PTY allocation request failed on channel 0\r\nThis account only transfers files\.\r\n/,
+  );
 });
 
 t.test('a session that throws ends with status 1 and a line in the log; the server lives', async (t) => {

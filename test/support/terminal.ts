@@ -1,11 +1,14 @@
 /** A client program in a real terminal, by node-pty. */
 import type { Test } from 'tap';
 import type * as nodePty from 'node-pty';
+import { setTimeout as pause } from 'node:timers/promises';
+
+const quietMs = 250;
 
 export interface Terminal {
   /** Everything that appeared so far, with the terminal's control sequences. */
   readonly shown: string;
-  /** Resolves with the exit status when the program ended. */
+  /** Resolves with the exit status when the program ended and what it had printed is there. */
   readonly status: Promise<number>;
   type(keys: string): void;
 }
@@ -34,13 +37,23 @@ export async function openTerminal(
   const terminal = pty.spawn(program, [...parameters], { cols: 120, rows: 30 });
   let shown = '';
   let ended = false;
-  terminal.onData((text) => (shown += text));
-  const status = new Promise<number>((resolve) =>
+  let shownAtMs = 0;
+  terminal.onData((text) => {
+    shown += text;
+    shownAtMs = performance.now();
+  });
+  const exited = new Promise<number>((resolve) =>
     terminal.onExit(({ exitCode, signal }) => {
       ended = true;
       resolve(signal === undefined || signal === 0 ? exitCode : 128 + signal);
     }),
   );
+  // The end is told by the kernel, and may overtake the last words.
+  const status = exited.then(async (code) => {
+    const endedAtMs = performance.now();
+    while (performance.now() - Math.max(endedAtMs, shownAtMs) < quietMs) await pause(quietMs / 5);
+    return code;
+  });
   t.teardown(() => {
     if (!ended) terminal.kill('SIGKILL');
   });
