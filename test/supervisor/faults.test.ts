@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { missing } from '../support/clients.ts';
 import { sha256Of, writeRandom } from '../support/content.ts';
-import { until } from '../support/processes/until.ts';
+import { signal, until } from '../support/processes/until.ts';
 import { remote, startServer, type TestServer } from '../support/server.ts';
 
 const skip = missing('scp');
@@ -56,7 +56,7 @@ for (const protocol of ['scp', 'sftp'] as const) {
     await until(() => server.staged().length === 1, 'the other upload');
     const victim = writerAmong(server.workers, server.stored('.scpd/staging', 'quoted'));
     t.not(victim, undefined);
-    process.kill(victim ?? 0, 'SIGKILL');
+    signal(victim, 'SIGKILL');
     t.not((await doomed).status, 0, 'its client knows');
     const again = await server.scp(protocol, [file, remote('again', 'quoted')]);
     t.equal(again.status, 0, again.stderr);
@@ -95,7 +95,7 @@ for (const [deed, words] of [
     const file = join(place, 'file');
     writeRandom(file, 500_000);
     const [victim = 0] = server.workers;
-    process.kill(victim, 'SIGUSR2');
+    signal(victim, 'SIGUSR2');
     for (let round = 0; round < 8; round += 1) {
       const sent = await server.scp(round % 2 === 0 ? 'scp' : 'sftp', [file, remote(`file-${round}`)]);
       t.equal(sent.status, 0, sent.stderr);
@@ -119,7 +119,7 @@ t.test('the supervisor is killed: no process stays, nor does one that hangs', { 
   t.equal(workers.length, 3);
   const busy = writerAmong(workers, server.stored('.scpd/staging'));
   const idle = workers.filter((pid) => pid !== busy);
-  process.kill(idle[0] ?? 0, 'SIGUSR2');
+  signal(idle[0], 'SIGUSR2');
   await server.end('SIGKILL');
   t.not((await sending).status, 0);
   await until(() => workers.every((pid) => !existsSync(`/proc/${pid}`)), 'the end of the workers');

@@ -14,7 +14,7 @@ import { writeRandom } from '../support/content.ts';
 import { journalProblems } from '../support/journal.ts';
 import { isWrong, Load, wasRefused, type Transfer } from '../support/processes/load.ts';
 import { below, isSoak, noteProcesses, rounds, seed } from '../support/processes/process-rows.ts';
-import { isProcessThere, until } from '../support/processes/until.ts';
+import { isProcessThere, signal, until } from '../support/processes/until.ts';
 import { remote, startServer, type TestServer } from '../support/server.ts';
 
 const skip = missing('scp');
@@ -109,7 +109,7 @@ t.test(`${workerKills} workers are killed under load`, { skip }, async (t) => {
     await pause(below(700));
     const { workers } = server;
     const victim = workers[below(workers.length)] ?? 0;
-    process.kill(victim, 'SIGKILL');
+    signal(victim, 'SIGKILL');
     killed.push(victim);
     killedMs.push(performance.now());
     backMsMax = Math.max(backMsMax, await backMs(site));
@@ -170,7 +170,7 @@ t.test('20 bad reloads under load', { skip }, async (t) => {
   const { workers } = server;
   for (let round = 0; round < 20; round += 1) {
     writeFileSync(config, bad[round % bad.length] ?? '');
-    process.kill(server.pid, 'SIGHUP');
+    signal(server.pid, 'SIGHUP');
     await until(() => refusals() === round + 1, `refusal ${round + 1}`);
   }
   writeFileSync(config, good);

@@ -9,7 +9,7 @@ import { runCli } from '../support/cli.ts';
 import { missing } from '../support/clients.ts';
 import { sha256Of, writeRandom } from '../support/content.ts';
 import { holdSession } from '../support/processes/held-session.ts';
-import { isProcessThere, until } from '../support/processes/until.ts';
+import { isProcessThere, signal, until } from '../support/processes/until.ts';
 import { remote, startServer, type TestServer } from '../support/server.ts';
 
 const skip = missing('scp');
@@ -140,7 +140,7 @@ t.test('transfers that end with their worker are counted', { skip }, async (t) =
   const get = await health(server);
   const slow = server.scp('scp', ['-l', '10000', file, remote('slow')]);
   await until(() => server.staged().length === 1, 'the upload');
-  process.kill(server.workers[0] ?? 0, 'SIGKILL');
+  signal(server.workers[0], 'SIGKILL');
   t.not((await slow).status, 0);
   await until(
     async () => /^scpd_transfers_total\{.*verdict="aborted"\} 1$/m.test(await get('/metrics')),

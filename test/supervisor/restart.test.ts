@@ -15,7 +15,7 @@ import { sha256Of, writeRandom } from '../support/content.ts';
 import { journalProblems } from '../support/journal.ts';
 import { holdSession } from '../support/processes/held-session.ts';
 import { Load, wasRefused } from '../support/processes/load.ts';
-import { isProcessThere as isThere, until } from '../support/processes/until.ts';
+import { isProcessThere as isThere, signal, until } from '../support/processes/until.ts';
 import { below, isSoak, noteProcesses, rounds } from '../support/processes/process-rows.ts';
 import { remote, startServer, type TestServer } from '../support/server.ts';
 
@@ -180,12 +180,15 @@ t.test('what fails leaves the old process as it was', { skip }, async (t) => {
 
   for (let round = 0; round < rounds({ few: 2, all: 20 }); round += 1) {
     const restarting = restart();
-    await until(() => server.workers.length > 1, 'the new process');
-    const [successor = 0] = server.workers.filter((pid) => /serve/.test(commandOf(pid)));
+    // Of a process that has just begun the command is not known at once; and 0 would be everybody.
+    const found = (): number | undefined => server.workers.find((pid) => /serve/.test(commandOf(pid)));
+    await until(() => found() !== undefined, 'the new process');
+    const successor = found();
+    if (successor === undefined) throw new Error('the new process has ended by itself');
     await pause(below(1800));
     let wasKilled = true;
     try {
-      if (server.pid === first) process.kill(successor, 'SIGKILL');
+      if (server.pid === first) signal(successor, 'SIGKILL');
     } catch {
       wasKilled = false;
     }
@@ -230,13 +233,13 @@ for (const victim of ['old', 'new'] as const) {
     writeRandom(file, 5_000_000);
     const inOld = server.scp('scp', ['-l', '1500', file, remote('in-old')]);
     await until(() => server.staged().length === 1, 'the upload');
-    const processes = [server.pid, ...server.workers];
-    const [old = 0] = processes;
+    const old = server.pid;
+    const processes = [old, ...server.workers];
     await server.restart();
     processes.push(...server.workers);
     const inNew = server.scp('sftp', ['-l', '16000', file, remote('in-new')]);
     await until(() => server.staged().length === 2, 'the other upload');
-    if (victim === 'old') process.kill(old, 'SIGKILL');
+    if (victim === 'old') signal(old, 'SIGKILL');
     else await server.end('SIGKILL');
     t.not((await inOld).status, 0, 'its client knows');
     if (victim === 'old') {

@@ -5,7 +5,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { missing } from '../support/clients.ts';
-import { isProcessThere, until } from '../support/processes/until.ts';
+import { isProcessThere, signal, until } from '../support/processes/until.ts';
 import { startServerOf, TestServer } from '../support/server.ts';
 
 const listener = `
@@ -47,7 +47,7 @@ t.test('ready, alive, reloading, another process, stopping', { skip }, async (t)
   t.match(heard, `MAINPID=${first}`);
   const beats = (): number => heard.split('WATCHDOG=1').length - 1;
   await until(() => beats() >= 2, 'signs of life');
-  process.kill(server.pid, 'SIGHUP');
+  signal(server.pid, 'SIGHUP');
   await hear(/STATUS=reloading/);
   await until(() => heard.split('READY=1').length === 3, 'the end of the reload');
   await server.restart();

@@ -17,6 +17,7 @@ import { fileURLToPath } from 'node:url';
 import type { WrittenRecord } from '../../src/audit/record.ts';
 import { checkRecord } from './checked-journal.ts';
 import { run, type Finished, type RunOptions } from './clients.ts';
+import { signal as signalProcess } from './processes/until.ts';
 
 const program = fileURLToPath(new URL('../../dist/main.js', import.meta.url));
 const readyMsMax = 60_000;
@@ -230,7 +231,7 @@ export class TestServer {
     const child = this.#process;
     if (child !== undefined && this.#pid !== child.pid) {
       try {
-        process.kill(this.#pid, signal);
+        signalProcess(this.#pid, signal);
       } catch {
         // It is gone.
       }

@@ -19,3 +19,9 @@ export async function until(
 export function isProcessThere(pid: number): boolean {
   return existsSync(`/proc/${pid}`);
 }
+
+/** Signals one process. To `process.kill`, a process that was not found (0) means all of the caller's group: the tests themselves. */
+export function signal(pid: number | undefined, name: NodeJS.Signals): void {
+  if (pid === undefined || pid <= 1) throw new Error(`no process to send ${name} to`);
+  process.kill(pid, name);
+}
