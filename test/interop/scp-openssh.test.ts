@@ -164,7 +164,7 @@ t.test('companion commands', { skip }, async (t) => {
   });
   t.match(await server.ssh(["mkdir -p 'x/y z'"]), { status: 0, stdout: '', stderr: '' });
   t.ok(existsSync(server.stored('x/y z')));
-  t.match(server.records().at(-1), { operation: 'mkdir', path: '/x/y z', outcome: 'done' });
+  t.match(await server.newest('mkdir'), { operation: 'mkdir', path: '/x/y z', outcome: 'done' });
   t.match(await server.ssh(['rm -rf x']), { status: 1, stderr: /^command not allowed: rm is not available/ });
   t.match(await server.ssh(['ls'], 'acme'), {
     status: 2,

@@ -172,6 +172,8 @@ t.test('20 bad reloads under load', { skip }, async (t) => {
     writeFileSync(config, bad[round % bad.length] ?? '');
     signal(server.pid, 'SIGHUP');
     await until(() => refusals() === round + 1, `refusal ${round + 1}`);
+    const { length: before } = load.transfers;
+    await until(() => load.transfers.length > before, 'the end of a transfer after it');
   }
   writeFileSync(config, good);
   t.strictSame(server.workers, workers, 'all goes on as it was');
