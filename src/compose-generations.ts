@@ -30,6 +30,7 @@ export class Beginner {
   readonly #observers: Observers;
   readonly #ownership = new Ownership();
   readonly #relay = new OwnershipRelay();
+  readonly #measure = (measured: Measure): void => this.#observers.metrics.measure(measured);
   #clearing: Promise<void> = Promise.resolve();
 
   constructor(opened: Opened, observers: Observers) {
@@ -44,14 +45,13 @@ export class Beginner {
 
   async begin(config: Config): Promise<Generation> {
     const { catalog, log, options } = this.#opened;
-    const { journal, metrics } = this.#observers;
+    const { journal } = this.#observers;
     const { around } = options;
-    const measure = (measured: Measure): void => metrics.measure(measured);
     await recoverCatalog(catalog, config, log);
     // Not before: of what a crash has left, the catalog knows what can be kept.
     sweepRoots(config, log);
     if (config.workers === 0 || around !== undefined) {
-      const shared = { journal, catalog, ownership: this.#ownership, log, measure };
+      const shared = { journal, catalog, ownership: this.#ownership, log, measure: this.#measure };
       return localGeneration(await createServing(config, { ...shared, ...(around && { around }) }));
     }
     return await startWorkerPool(this.#poolOptions(config));
@@ -76,10 +76,9 @@ export class Beginner {
 
   #poolOptions(config: Config): WorkerPoolOptions {
     const { journal, metrics } = this.#observers;
-    const measure = (measured: Measure): void => metrics.measure(measured);
     return {
       config,
-      services: { program: workerProgram, journal, ownership: this.#relay, measure },
+      services: { program: workerProgram, journal, ownership: this.#relay, measure: this.#measure },
       log: this.#opened.log,
       onDied: (pid, how) => {
         metrics.count('worker_deaths');

@@ -79,7 +79,7 @@ export function configRecord({ path, sha256 }: Config): AuditRecord {
 /** Where receipts of users go who get any. */
 function receiptAreas({ users }: Config): Map<string, ReceiptArea> {
   const having = users.filter(({ user }) => user.receipts === true);
-  return new Map(having.map(({ user: { name, root } }) => [name, new ReceiptArea(root, name)]));
+  return new Map(having.map(({ user }) => [user.name, new ReceiptArea(user, user.name)]));
 }
 
 /** Each once: users may share them. */

@@ -1,5 +1,5 @@
 /** The local disk behind one root. Every act goes through a pinned place; no path of a client reaches the kernel. */
-import { constants, fstatSync, openSync } from 'node:fs';
+import { fstatSync, openSync } from 'node:fs';
 import { ScpdError } from '../errors.ts';
 import type { AttributeChange, Listing, Space } from '../guard/files.ts';
 import type {
@@ -30,6 +30,7 @@ import { onHost, onHostSync } from './errno.ts';
 import { host } from './host-calls.ts';
 import { losesToDaemon, Modes } from './modes.ts';
 import { moveExclusively } from './exclusive-move.ts';
+import { openRoot } from './open-root.ts';
 import { dropPartial } from './partial-area.ts';
 import { stageFile } from './staged-file.ts';
 import { DiskStoredFile } from './stored-file.ts';
@@ -53,25 +54,7 @@ export function openDiskStore(
   durability: Durability,
   options: StoreOptions = {},
 ): Store {
-  // The root itself may be a link: it is the operator's word, not a client's.
-  const root = onRoot(rootHostPath, () => openSync(rootHostPath, constants.O_RDONLY | constants.O_DIRECTORY));
-  const inode = attributesOf(fstatSync(root)).inode;
-  if (inode === (options.inode ?? inode)) return new DiskStore(root, durability, options);
-  release(root);
-  throw new ScpdError(
-    'STORAGE_FAILED',
-    `${rootHostPath} is not the directory that it was at the start; is a disk not mounted? If it is meant, reload (SIGHUP)`,
-  );
-}
-
-/** The path is the operator's, who has to hear which one it is. */
-function onRoot<T>(rootHostPath: string, act: () => T): T {
-  try {
-    return act();
-  } catch (error) {
-    const words = error instanceof Error ? error.message : String(error);
-    throw new ScpdError('STORAGE_FAILED', `the root ${rootHostPath}: ${words}`, { cause: error });
-  }
+  return new DiskStore(openRoot(rootHostPath, options.inode), durability, options);
 }
 
 class DiskStore implements Store {

@@ -1,9 +1,10 @@
 /** Receipts of uploads: `<root>/.scpd/receipts/USER/NAME`. Written whole, and the oldest removed when there are too many. */
-import { constants, openSync, readdirSync } from 'node:fs';
+import { readdirSync } from 'node:fs';
 import { receiptsAreaName } from '../guard/receipt-path.ts';
 import { receiptsMax, receiptsPruneEvery } from '../limits.ts';
 import { at, itself, openFlags, release } from './descriptor.ts';
 import { host } from './host-calls.ts';
+import { openRoot } from './open-root.ts';
 import { enterOrMake, openOwnArea, openStagingArea, stagedName } from './staging-area.ts';
 
 export interface NewReceipt {
@@ -16,12 +17,15 @@ export interface NewReceipt {
 /** The receipts of one user. One of these writes at a time. */
 export class ReceiptArea {
   readonly #rootHostPath: string;
+  readonly #rootInode: string | undefined;
   readonly #user: string;
   /** What an earlier run left is looked at with the first one. */
   #sincePruned = receiptsPruneEvery;
 
-  constructor(rootHostPath: string, user: string) {
-    this.#rootHostPath = rootHostPath;
+  /** @param root as a user has it */
+  constructor(root: { readonly root: string; readonly rootInode?: string }, user: string) {
+    this.#rootHostPath = root.root;
+    this.#rootInode = root.rootInode;
     this.#user = user;
   }
 
@@ -33,8 +37,7 @@ export class ReceiptArea {
       return descriptor;
     };
     try {
-      const flags = constants.O_RDONLY | constants.O_DIRECTORY;
-      const root = hold(openSync(this.#rootHostPath, flags));
+      const root = hold(openRoot(this.#rootHostPath, this.#rootInode));
       const directory = hold(enterOrMake(hold(openOwnArea(root, receiptsAreaName)), this.#user));
       const staged = at(hold(openStagingArea(root)), stagedName(receipt.id));
       await writeWhole(staged, receipt.text);

@@ -101,7 +101,7 @@ t.test('the oldest go when there are too many', async (t) => {
   mkdirSync(directory, { recursive: true });
   for (let number = 0; number < receiptsMax + 5; number += 1)
     writeFileSync(join(directory, `2025${String(number).padStart(6, '0')}`), '');
-  const area = new ReceiptArea(join(place, 'root'), 'sender');
+  const area = new ReceiptArea({ root: join(place, 'root') }, 'sender');
   for (let number = 0; number <= receiptsPruneEvery; number += 1)
     await area.write({ name: `2026-${String(number).padStart(6, '0')}`, id: `id${number}`, text: 'x' });
   const names = readdirSync(directory).toSorted();
@@ -109,4 +109,12 @@ t.test('the oldest go when there are too many', async (t) => {
   t.equal(names[0], `2025${String(5 + receiptsPruneEvery + 1).padStart(6, '0')}`);
   t.equal(names.at(-1), `2026-${String(receiptsPruneEvery).padStart(6, '0')}`);
   t.strictSame(readdirSync(join(place, 'root', '.scpd', 'staging')), []);
+});
+
+t.test('nothing is put where the root was, while its disk is away', async (t) => {
+  const root = join(place, 'empty');
+  mkdirSync(root);
+  const area = new ReceiptArea({ root, rootInode: '1' }, 'sender');
+  await t.rejects(area.write({ name: '2026', id: 'id', text: 'x' }), { code: 'STORAGE_FAILED' });
+  t.strictSame(readdirSync(root), []);
 });
