@@ -5,7 +5,6 @@ import { recoverCatalog } from './compose-catalog.ts';
 import { orphansOf, rootsOf } from './compose-journal.ts';
 import type { Observers } from './compose-observe.ts';
 import type { Opened } from './compose-running.ts';
-import { createServing } from './compose-serving.ts';
 import type { Config } from './config/config.ts';
 import { Ownership } from './guard/ownership.ts';
 import { sweepStagingArea } from './storage/staging-area.ts';
@@ -17,12 +16,7 @@ import { OwnershipRelay } from './supervisor/ownership-relay.ts';
 import type { Predecessor } from './supervisor/predecessor.ts';
 import type { Generation } from './supervisor/serving.ts';
 import { startWorkerPool, type WorkerPoolOptions } from './supervisor/worker-pool.ts';
-
-/** Next to this module, in the sources and in `dist/` alike. */
-const workerProgram = new URL(
-  import.meta.url.endsWith('.ts') ? './worker.ts' : './worker.js',
-  import.meta.url,
-);
+import { WorkerStock } from './supervisor/worker-stock.ts';
 
 /** Starts those who serve, in this process or in others, and clears away what they leave when they die. */
 export class Beginner {
@@ -30,12 +24,14 @@ export class Beginner {
   readonly #observers: Observers;
   readonly #ownership = new Ownership();
   readonly #relay = new OwnershipRelay();
+  readonly #stock: WorkerStock;
   readonly #measure = (measured: Measure): void => this.#observers.metrics.measure(measured);
   #clearing: Promise<void> = Promise.resolve();
 
   constructor(opened: Opened, observers: Observers) {
     this.#opened = opened;
     this.#observers = observers;
+    this.#stock = opened.options.workers ?? new WorkerStock();
   }
 
   /** Whose everything is, across all workers. */
@@ -51,6 +47,8 @@ export class Beginner {
     // Not before: of what a crash has left, the catalog knows what can be kept.
     sweepRoots(config, log);
     if (config.workers === 0 || around !== undefined) {
+      // A supervisor of workers has no use for what serves, and does not load it.
+      const { createServing } = await import('./compose-serving.ts');
       const shared = { journal, catalog, ownership: this.#ownership, log, measure: this.#measure };
       return localGeneration(await createServing(config, { ...shared, ...(around && { around }) }));
     }
@@ -78,7 +76,7 @@ export class Beginner {
     const { journal, metrics } = this.#observers;
     return {
       config,
-      services: { program: workerProgram, journal, ownership: this.#relay, measure: this.#measure },
+      services: { stock: this.#stock, journal, ownership: this.#relay, measure: this.#measure },
       log: this.#opened.log,
       onDied: (pid, how) => {
         metrics.count('worker_deaths');

@@ -22,8 +22,7 @@ import { configDifferences } from './config/diff.ts';
 import { loadConfig } from './config/load.ts';
 import { lockedChanges } from './config/locked.ts';
 import { handOverDepthMax } from './limits.ts';
-import { connectionFacts } from './ssh/connection.ts';
-import { isNativeCryptoAvailable } from './ssh/ssh2.ts';
+import { connectionFacts } from './ssh/connection-facts.ts';
 import { openControl, type ControlHandler, type ControlServer } from './supervisor/control.ts';
 import { handOver, type HandedOver } from './supervisor/hand-over.ts';
 import { handOverProtocol, type HandedState } from './supervisor/hand-over-messages.ts';
@@ -64,7 +63,7 @@ export async function startRunning(config: Config, opened: Opened): Promise<Runn
   if (predecessor === undefined) await running.start();
   else await running.takeOver(predecessor);
   const { addresses } = supervisor;
-  log.info({ addresses, workers: config.workers, nativeCrypto: isNativeCryptoAvailable() }, 'listening');
+  log.info({ addresses, workers: config.workers }, 'listening');
   return running;
 }
 

@@ -13,10 +13,10 @@ import { configRecord, openJournal } from './compose-journal.ts';
 import { closeStored, startRunning } from './compose-running.ts';
 import type { Config, ListenAddress } from './config/config.ts';
 import type { StartSession } from './session/start.ts';
-import { checkSsh2 } from './ssh/ssh2-check.ts';
 import { checkSandbox } from './storage/self-check.ts';
 import type { Predecessor } from './supervisor/predecessor.ts';
 import type { Reloaded } from './supervisor/supervisor.ts';
+import type { WorkerStock } from './supervisor/worker-stock.ts';
 
 export interface RunningServer {
   /** Where it listens, with the ports that were found for those configured as 0. */
@@ -38,6 +38,8 @@ export interface StartOptions {
   readonly shownPath?: string;
   /** Takes over from a server that runs, instead of starting anew. */
   readonly predecessor?: Predecessor | undefined;
+  /** Processes that were started as soon as it was known how many are needed. */
+  readonly workers?: WorkerStock;
 }
 
 /** Starts everything, or nothing: rejects with an Error whose message is for the operator. */
@@ -47,7 +49,6 @@ export async function startServer(
   options: StartOptions = {},
 ): Promise<RunningServer> {
   checkSandbox();
-  await checkSsh2();
   const isFirst = options.predecessor === undefined;
   const followers = { receipts: new Receipts(log), copies: new JournalCopies(log) };
   const journal = new MovableJournal(isFirst ? await openJournal(config, { log, ...followers }) : undefined);

@@ -17,7 +17,6 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal
 const endMs = 500;
 /** For a clean end without the supervisor: what is staged is removed, what is claimed is given back. */
 const lostMs = 3000;
-watchParent(lostMs + endMs);
 
 let closeCatalog: () => Promise<void> = () => Promise.resolve();
 
@@ -34,7 +33,10 @@ const uplink = new Uplink({
     });
     const catalog = await openConfiguredCatalog(config, 'refuse');
     closeCatalog = () => catalog.close();
-    return await createServing(config, { journal, catalog, ownership, log, measure });
+    const serving = await createServing(config, { journal, catalog, ownership, log, measure });
+    // Now, and not first: before it serves, nothing that it does can hang, and clients wait for it.
+    watchParent(lostMs + endMs);
+    return serving;
   },
   hasOwners,
   end: (exitCode) => {

@@ -10,18 +10,10 @@
 import { closeSync, constants, mkdirSync, openSync, renameSync, existsSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import {
-  CompiledQuery,
-  Kysely,
-  SqliteDialect,
-  SqliteDriver,
-  type DatabaseConnection,
-  type Driver,
-  type SqliteDatabase,
-  type SqliteDialectConfig,
-} from 'kysely';
+import type { DatabaseConnection, Driver, SqliteDatabase, SqliteDialectConfig } from 'kysely';
 import Libsql from 'libsql';
 import { catalogBlockMsMax, catalogBusyMsMax } from '../limits.ts';
+import { CompiledQuery, Kysely, SqliteDialect, SqliteDriver } from './kysely.ts';
 import { migrate } from './migrations.ts';
 import type { Reader, Tables, Writer } from './tables.ts';
 

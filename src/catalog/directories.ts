@@ -6,11 +6,12 @@
  * Rules compare names in NFC, so a directory may have several spellings on the disk. Ranges of bytes are used where a name
  * has one spelling only; else the paths are looked at one by one.
  */
-import { sql, type Expression, type SqlBool } from 'kysely';
+import type { Expression, SqlBool } from 'kysely';
 import type { DirectoryQuota } from '../guard/ledger.ts';
 import { isStoredVersion, versionsArea } from '../guard/version-path.ts';
 import { componentsOf, fromComponents, rootPath, type VirtualPath } from '../guard/virtual-path.ts';
 import { catalogPageEntries } from '../limits.ts';
+import { sql } from './kysely.ts';
 import { asBytes, asPath, inside, pathOf } from './path-bytes.ts';
 import type { DirectoryRow, Reader, Writer } from './tables.ts';
 import type { Amount } from './usage.ts';

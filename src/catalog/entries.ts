@@ -2,9 +2,10 @@
  * The table of entries, and the sums that follow from it. Each function works in the caller's transaction, and whatever
  * changes an entry changes its user's usage, and the claims on that path, with it: the three never disagree.
  */
-import { sql, type InsertResult, type ExpressionBuilder, type SqlBool, type Expression } from 'kysely';
+import type { InsertResult, ExpressionBuilder, SqlBool, Expression } from 'kysely';
 import type { VirtualPath } from '../guard/virtual-path.ts';
 import { chargeDirectories, refundDirectories, shiftDirectories } from './directories.ts';
+import { sql } from './kysely.ts';
 import { asBytes, asPath, inside } from './path-bytes.ts';
 import { prepared } from './prepared.ts';
 import { rebalance } from './reservations.ts';

@@ -2,7 +2,8 @@
  * The database's structure, as numbered steps. A step that was released is never changed; a change is a new step. SQLite
  * keeps the number of the last one in the file's header (`user_version`).
  */
-import { sql, type SchemaModule, type Kysely } from 'kysely';
+import type { SchemaModule, Kysely } from 'kysely';
+import { sql } from './kysely.ts';
 import type { Writer } from './tables.ts';
 
 type Step = (schema: SchemaModule, database: Kysely<unknown>) => Promise<void>;

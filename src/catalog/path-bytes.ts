@@ -1,5 +1,6 @@
 /** Virtual paths as the database has them: the bytes of their names, so that no two become one and ranges are by byte. */
-import { sql, type Expression, type SqlBool } from 'kysely';
+import type { Expression, SqlBool } from 'kysely';
+import { sql } from './kysely.ts';
 import { decodeName, encodeName } from '../name-bytes.ts';
 import type { VirtualPath } from '../guard/virtual-path.ts';
 import type { Blob } from './tables.ts';

@@ -3,7 +3,6 @@
  * journal. A file is known again by its hash, because it may have been renamed since it came; among several uploads of
  * the same content the one to the same path counts, else the last one.
  */
-import { sql } from 'kysely';
 import type { AuditRecord } from '../audit/record.ts';
 import { ScpdError, type ErrorCode } from '../errors.ts';
 import type { Store } from '../guard/store.ts';
@@ -13,6 +12,7 @@ import { auditTextMax } from '../limits.ts';
 import { printable } from '../name-bytes.ts';
 import { countsAt, ownerIn, type CatalogRoot, type SqliteCatalog } from './catalog.ts';
 import { findEntry, putEntry } from './entries.ts';
+import { sql } from './kysely.ts';
 import { columnsOf } from './rows.ts';
 import { lookAt, walkStored, type Surveyed } from './survey.ts';
 import type { EntryRow, Writer } from './tables.ts';

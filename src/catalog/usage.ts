@@ -1,6 +1,7 @@
 /** What each user has stored and claimed, as sums that are kept up to date. All in the caller's transaction. */
-import { sql, type InsertResult } from 'kysely';
+import type { InsertResult } from 'kysely';
 import type { Quota, Usage } from '../guard/ledger.ts';
+import { sql } from './kysely.ts';
 import { prepared } from './prepared.ts';
 import type { Reader, Writer } from './tables.ts';
 

@@ -1,6 +1,6 @@
 /** The operator's log: readable lines on a terminal, JSON lines everywhere else. Always on standard error. */
+import { createRequire } from 'node:module';
 import { destination, pino, stdTimeFunctions, type Logger } from 'pino';
-import { PinoPretty } from 'pino-pretty';
 import type { LogLevel } from '../config/config.ts';
 
 const standardError = 2;
@@ -11,6 +11,8 @@ export function makeLogger(level: LogLevel): Logger {
   if (!process.stderr.isTTY) return pino(options, destination({ dest: standardError, sync: true }));
   const colorize = (process.env['NO_COLOR'] ?? '') === '';
   const translateTime = 'SYS:yyyy-mm-dd HH:MM:ss.l';
+  // Whoever reads JSON starts without it.
+  const { PinoPretty } = createRequire(import.meta.url)('pino-pretty') as typeof import('pino-pretty');
   return pino(
     options,
     PinoPretty({

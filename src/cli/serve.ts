@@ -3,10 +3,10 @@
  * transfers finish for as long as the configuration says; the second ends the process at once.
  */
 import type { Logger } from 'pino';
-import { startServer } from '../compose.ts';
 import { lockedChanges } from '../config/locked.ts';
 import { findPredecessor } from '../supervisor/predecessor.ts';
 import { serviceManager } from '../supervisor/service-manager.ts';
+import { WorkerStock } from '../supervisor/worker-stock.ts';
 import { addressText } from './address.ts';
 import type { Command, ExitCode } from './command.ts';
 import { configOption, loadReported } from './config-option.ts';
@@ -35,10 +35,14 @@ code 0. A second signal stops it at once, with exit code 130 or 143.`,
     }
     const log = makeLogger(config.log.level);
     exitOnFault(log);
+    // They load while this process loads the rest of its own program, and opens journal and catalog.
+    const workers = new WorkerStock(config.workers);
     const start = async (): Promise<Stoppable> => {
       try {
-        return await startServer(config, log, { shownPath: path, predecessor });
+        const { startServer } = await import('../compose.ts');
+        return await startServer(config, log, { shownPath: path, predecessor, workers });
       } catch (error) {
+        workers.discard();
         await predecessor?.giveBack([error instanceof Error ? error.message : String(error)]);
         throw error;
       }

@@ -7,7 +7,6 @@
  * whatever the client does; nothing that a client sends can throw out of here.
  */
 import type { Socket } from 'node:net';
-import { v7 as uuid } from 'uuid';
 import type { Logger } from 'pino';
 import { ProtocolError } from '../errors.ts';
 import { retiredIdleMs, sshPreLoginBytesMax, sshTeardownMsMax } from '../limits.ts';
@@ -19,6 +18,7 @@ import { WireError } from '../users/wire.ts';
 import { Authenticator } from './authenticator.ts';
 import { Channels } from './channels.ts';
 import { readClientOffer, type ClientOffer } from './client-offer.ts';
+import { connectionFacts } from './connection-facts.ts';
 import type { CloseReason, SshEvents } from './events.ts';
 import { IdleTimer } from './idle-timer.ts';
 import { readIdentification } from './identification.ts';
@@ -373,16 +373,6 @@ export class Connection {
       bytesSent: this.#socket.bytesWritten,
     });
   }
-}
-
-/** What is known of a socket; for connections that are refused as well. */
-export function connectionFacts(socket: Socket): ConnectionFacts {
-  return Object.freeze({
-    id: uuid(),
-    address: socket.remoteAddress ?? '',
-    port: socket.remotePort ?? 0,
-    clientSoftware: '',
-  });
 }
 
 /** ssh2 greets when it starts, which is too late; the client must not get its greeting as well. */

@@ -8,11 +8,12 @@ import { sshKeepaliveMs, sshKeepalivesUnansweredMax, sshRekeyBytes } from '../li
 import type { StartSession } from '../session/start.ts';
 import type { UserDirectory } from '../users/directory.ts';
 import type { Login } from '../users/user.ts';
-import { Connection, connectionFacts } from './connection.ts';
+import { connectionFacts } from './connection-facts.ts';
+import { Connection } from './connection.ts';
 import type { Seat, SshEvents } from './events.ts';
 import { checkSsh2 } from './ssh2-check.ts';
 import { WindowBudget } from './receive-window.ts';
-import { createSsh2Server } from './ssh2.ts';
+import { createSsh2Server, isNativeCryptoAvailable } from './ssh2.ts';
 import { socketOf } from './transport.ts';
 
 export interface SshServerLimits {
@@ -70,6 +71,8 @@ export interface SshServer {
 /** Rejects if ssh2 is not the one that we need, or a host key can't be used. */
 export async function createSshServer(options: SshServerOptions): Promise<SshServer> {
   await checkSsh2();
+  if (!isNativeCryptoAvailable())
+    options.log.info('ssh2 has no native code here: encryption takes half as much CPU again');
   return new Connections(options);
 }
 

@@ -6,12 +6,14 @@
 import { Worker } from 'node:worker_threads';
 import { parentLookMs } from '../limits.ts';
 
+/** As it was when this process started: who asks later might be told of its heir. */
+const parent = process.ppid;
+
 /** @param graceMs how long a process that does not hang may take to end by itself */
 export function watchParent(graceMs: number): void {
   const program = `
-    const parent = process.ppid;
     const timer = setInterval(() => {
-      if (process.ppid === parent) return;
+      if (process.ppid === ${parent}) return;
       clearInterval(timer);
       setTimeout(() => process.kill(process.pid, 'SIGKILL'), ${graceMs});
     }, ${parentLookMs});`;

@@ -47,7 +47,8 @@ class ForkedWorker implements WorkerLink {
   readonly #child: ChildProcess;
   #ears: WorkerEars | undefined;
   #heardMs = performance.now();
-  #isGone = false;
+  /** Set when it is gone. */
+  #gone: string | undefined;
 
   constructor(child: ChildProcess) {
     this.#child = child;
@@ -80,6 +81,9 @@ class ForkedWorker implements WorkerLink {
 
   listen(ears: WorkerEars): void {
     this.#ears = ears;
+    // It may have ended while nobody was listening yet.
+    const gone = this.#gone;
+    if (gone !== undefined) queueMicrotask(() => ears.onGone(gone));
   }
 
   /**
@@ -95,8 +99,8 @@ class ForkedWorker implements WorkerLink {
   }
 
   #onGone(how: string): void {
-    if (this.#isGone) return;
-    this.#isGone = true;
+    if (this.#gone !== undefined) return;
+    this.#gone = how;
     this.#ears?.onGone(how);
   }
 }

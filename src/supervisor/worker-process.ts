@@ -18,12 +18,13 @@ import {
 } from './messages.ts';
 import type { OwnershipPeer, OwnershipRelay } from './ownership-relay.ts';
 import type { WorkerStatus } from './serving.ts';
-import { forkWorker, type WorkerEars, type WorkerLink } from './worker-link.ts';
+import type { WorkerEars, WorkerLink } from './worker-link.ts';
+import type { WorkerStock } from './worker-stock.ts';
 
 /** What all workers share. */
 export interface WorkerServices {
-  /** The module that a worker runs. */
-  readonly program: URL;
+  /** Where processes come from. */
+  readonly stock: WorkerStock;
   readonly journal: SharedJournal;
   readonly ownership: OwnershipRelay;
   readonly measure: (measure: Measure) => void;
@@ -99,7 +100,7 @@ export class WorkerProcess {
 
   /** Starts one, or goes on with one that is there. */
   constructor(options: WorkerOptions, inherited?: InheritedWorker) {
-    const { link, state, seats } = inherited ?? born(forkWorker(options.program));
+    const { link, state, seats } = inherited ?? born(options.stock.take());
     this.#options = options;
     this.#link = link;
     this.#began = performance.now() - state.upMs;

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { pino } from 'pino';
 import type t from 'tap';
 import { generateHostKey } from '../../src/ssh/host-keys.ts';
-import { connectionFacts } from '../../src/ssh/connection.ts';
+import { connectionFacts } from '../../src/ssh/connection-facts.ts';
 import type { SshEvents } from '../../src/ssh/events.ts';
 import { createSshServer } from '../../src/ssh/server.ts';
 import type { SshServerLimits, SshServerOptions } from '../../src/ssh/server.ts';

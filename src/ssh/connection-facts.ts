@@ -1,0 +1,13 @@
+/** What is known of a socket before its first byte; for connections that are refused as well. */
+import type { Socket } from 'node:net';
+import { v7 as newId } from 'uuid';
+import type { ConnectionFacts } from '../users/user.ts';
+
+export function connectionFacts(socket: Socket): ConnectionFacts {
+  return Object.freeze({
+    id: newId(),
+    address: socket.remoteAddress ?? '',
+    port: socket.remotePort ?? 0,
+    clientSoftware: '',
+  });
+}
