@@ -1,6 +1,7 @@
 /**
  * `make bench` and `make bench-quick`: scpd beside Debian's sshd, on one machine, in one run, with the same keys and the same
- * client. Options: `--quick`, `--rows=PATTERN`, `--places=tmpfs,disk`, `--rounds=N`, `--results=FILE` (results are added to it).
+ * client; and beside ProFTPD, in fewer rounds, where it is installed. Options: `--quick`, `--rows=PATTERN`,
+ * `--places=tmpfs,disk`, `--rounds=N`, `--second-rounds=N` (0: no ProFTPD), `--results=FILE` (results are added to it).
  */
 import { spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -11,6 +12,7 @@ import { parseArgs } from 'node:util';
 import { Desk } from './clients.ts';
 import { measure, median, ratioOf, type Result } from './measure.ts';
 import { Cleanup, sshdMissing, startScpd, startSshd, type Peer } from './peers.ts';
+import { proftpdMissing, startProftpd } from './proftpd.ts';
 import { allRows, quickRows, type Row } from './rows.ts';
 
 const memoryDirectory = '/dev/shm';
@@ -22,11 +24,13 @@ const { values: options } = parseArgs({
     rows: { type: 'string', default: '' },
     places: { type: 'string' },
     rounds: { type: 'string' },
+    'second-rounds': { type: 'string' },
     results: { type: 'string' },
   },
 });
 const places = (options.places ?? (options.quick ? 'tmpfs' : 'tmpfs,disk')).split(',');
 const rounds = Number(options.rounds ?? (options.quick ? 3 : 7));
+const secondRounds = Number(options['second-rounds'] ?? (options.quick ? 0 : 3));
 const rows = (options.quick ? quickRows : allRows).filter(({ name }) => new RegExp(options.rows).test(name));
 
 const problem = sshdMissing();
@@ -58,10 +62,20 @@ async function runPlace(place: string, cleanup: Cleanup): Promise<void> {
   cleanup.teardown(() => rmSync(desk.directory, { recursive: true, force: true }));
   const full = await startScpd(cleanup, 'full', below);
   const relaxed = options.quick ? [] : [await startScpd(cleanup, 'none', below)];
-  const peers = [await startSshd(cleanup, full.keys, below), full, ...relaxed];
+  const second = await startSecond(cleanup, full, below);
+  const peers = [await startSshd(cleanup, full.keys, below), full, ...relaxed, ...second];
   const lines = await startLines(cleanup, peers);
   for (const peer of peers) await desk.meet(peer, [peer.port, lines.get(peer) ?? peer.port]);
   for (const row of rows) await runRow(row, { place, desk, peers, lines });
+}
+
+/** The peer beside sshd, if it is wanted and installed. */
+async function startSecond(cleanup: Cleanup, { keys }: Peer, below: string): Promise<Peer[]> {
+  if (secondRounds === 0) return [];
+  const missing = proftpdMissing();
+  if (missing === undefined) return [await startProftpd(cleanup, keys, below)];
+  process.stderr.write(`${missing}\n`);
+  return [];
 }
 
 interface Surroundings {
@@ -73,13 +87,14 @@ interface Surroundings {
 
 async function runRow(row: Row, { lines, ...surroundings }: Surroundings): Promise<void> {
   const farPort = async (peer: Peer): Promise<number> => lines.get(peer) ?? peer.port;
-  const result = await measure(row, { ...surroundings, rounds, far: farPort });
+  const result = await measure(row, { ...surroundings, rounds, secondRounds, far: farPort });
   print(result);
   if (options.results !== undefined) keep(options.results, result);
 }
 
 function print(result: Result): void {
-  const parts = Object.entries(result.samples).map(([peer, samples]) => {
+  const taken = Object.entries(result.samples).filter(([, samples]) => samples.length > 0);
+  const parts = taken.map(([peer, samples]) => {
     const seconds = median(samples.map((sample) => sample.seconds));
     const cpu = median(samples.map((sample) => sample.serverCpuSeconds));
     const ratio = ratioOf(result, peer);
@@ -90,6 +105,8 @@ function print(result: Result): void {
     return `${peer} ${seconds.toFixed(2)} s, cpu ${cpu.toFixed(2)} s${versus}`;
   });
   process.stdout.write(`${result.place}: ${result.row} (goal ×${result.goal}): ${parts.join('; ')}\n`);
+  for (const [peer, why] of Object.entries(result.unable))
+    process.stdout.write(`  not with ${peer}: ${why}\n`);
 }
 
 /** Adds a result to a file, in the place of an earlier one of the same row. */

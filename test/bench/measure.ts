@@ -4,6 +4,7 @@ import { run } from '../support/clients.ts';
 import type { Desk } from './clients.ts';
 import type { Peer } from './peers.ts';
 import { cpuSecondsOf, cpuSecondsOfEnded } from './process-tree.ts';
+import { proftpdName } from './proftpd.ts';
 import type { Far, Row } from './rows.ts';
 
 /** How long a server gets to reap its children, before its CPU time is read. */
@@ -26,6 +27,8 @@ export interface Result {
   readonly load: readonly [number, number];
   /** By the peers' names, in the order of the rounds. */
   readonly samples: Readonly<Record<string, readonly Sample[]>>;
+  /** Whose part in it failed, and with which words. Only a second peer's may. */
+  readonly unable: Readonly<Record<string, string>>;
 }
 
 export interface Bench {
@@ -33,23 +36,30 @@ export interface Bench {
   readonly desk: Desk;
   readonly peers: readonly Peer[];
   readonly rounds: number;
+  /** Of the peer beside sshd and scpd, in the first ones. */
+  readonly secondRounds: number;
   readonly far: Far;
 }
 
 export async function measure(row: Row, bench: Bench): Promise<Result> {
-  const { desk, peers, rounds, place } = bench;
+  const { peers, rounds, secondRounds, place } = bench;
   const chosen = peers.filter((peer) => row.stores || peer.name !== 'scpd none');
   const samples: Record<string, Sample[]> = Object.fromEntries(chosen.map(({ name }) => [name, []]));
   const loads: number[] = [];
+  const unable: Record<string, string> = {};
   for (let round = 0; round < rounds; round += 1) {
     // Whoever comes first in a round would always find the caches in the same state.
     const order = [...chosen.slice(round % chosen.length), ...chosen.slice(0, round % chosen.length)];
     for (const peer of order) {
-      row.prepare(desk, peer);
-      if (place !== 'tmpfs') await run('sync', [], { timeoutMs: syncMsMax });
+      const isSecond = peer.name === proftpdName;
+      if (peer.name in unable || (isSecond && round >= secondRounds)) continue;
       loads.push(loadavg()[0] ?? 0);
-      samples[peer.name]?.push(await once(row, bench, peer));
-      row.check(desk, peer);
+      try {
+        samples[peer.name]?.push(await checkedOnce(row, bench, peer));
+      } catch (error) {
+        if (!isSecond) throw error;
+        unable[peer.name] = firstLine(error, peer);
+      }
     }
   }
   const { name, goal, bytes, transfers } = row;
@@ -61,7 +71,21 @@ export async function measure(row: Row, bench: Bench): Promise<Result> {
     transfers,
     load: [Math.min(...loads), Math.max(...loads)],
     samples,
+    unable,
   };
+}
+
+function firstLine(error: unknown, { directory }: Peer): string {
+  const [line = ''] = (error instanceof Error ? error.message : String(error)).split('\n');
+  return line.replaceAll(directory, '').trim();
+}
+
+async function checkedOnce(row: Row, bench: Bench, peer: Peer): Promise<Sample> {
+  row.prepare(bench.desk, peer);
+  if (bench.place !== 'tmpfs') await run('sync', [], { timeoutMs: syncMsMax });
+  const sample = await once(row, bench, peer);
+  row.check(bench.desk, peer);
+  return sample;
 }
 
 async function once(row: Row, { desk, far }: Bench, peer: Peer): Promise<Sample> {
@@ -84,14 +108,15 @@ export function median(values: readonly number[]): number {
   return (low + high) / 2;
 }
 
-/** How many times faster a peer was than sshd: of the medians, and the lowest and highest of a round. */
+/** How many times faster a peer was than another, sshd: of the medians, and the lowest and highest of a round. */
 export function ratioOf(
   result: Result,
   peer: string,
+  other = 'sshd',
 ): { ratio: number; low: number; high: number } | undefined {
   const seconds = (name: string): number[] => (result.samples[name] ?? []).map((sample) => sample.seconds);
-  const [theirs, ours] = [seconds('sshd'), seconds(peer)];
+  const [theirs, ours] = [seconds(other), seconds(peer)];
   if (theirs.length === 0 || ours.length === 0) return undefined;
-  const rounds = theirs.map((value, index) => value / (ours[index] ?? NaN));
+  const rounds = theirs.flatMap((value, index) => (index < ours.length ? value / (ours[index] ?? NaN) : []));
   return { ratio: median(theirs) / median(ours), low: Math.min(...rounds), high: Math.max(...rounds) };
 }

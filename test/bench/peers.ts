@@ -143,14 +143,14 @@ export function knownHostLines({ keys }: Peer, ports: readonly number[]): string
 /** How many workers scpd has: as many as there are cores. */
 export const coreCount = availableParallelism();
 
-async function end(child: ChildProcess): Promise<void> {
+export async function end(child: ChildProcess): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null) return;
   const ended = new Promise((resolve) => child.once('exit', resolve));
   child.kill('SIGTERM');
   await ended;
 }
 
-async function freePort(): Promise<number> {
+export async function freePort(): Promise<number> {
   return await new Promise((resolve, reject) => {
     const server = createServer();
     server.once('error', reject);
@@ -161,7 +161,7 @@ async function freePort(): Promise<number> {
   });
 }
 
-async function accepts(port: number, problem: () => string): Promise<void> {
+export async function accepts(port: number, problem: () => string): Promise<void> {
   const deadline = performance.now() + readyMsMax;
   while (performance.now() < deadline) {
     const isOpen = await new Promise<boolean>((resolve) => {

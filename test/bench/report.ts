@@ -7,13 +7,14 @@ import { readFileSync } from 'node:fs';
 import { cpus, release, totalmem } from 'node:os';
 import { median, ratioOf, type Result, type Sample } from './measure.ts';
 import { writeBetween } from './page.ts';
+import { proftpdMissing, proftpdName, proftpdVersion } from './proftpd.ts';
 
 const gib = 1024 ** 3;
 const [resultsFile = '', page = ''] = process.argv.slice(2);
 const results = JSON.parse(readFileSync(resultsFile, 'utf8')) as Result[];
 
 writeBetween(page, 'bench', [
-  machine(),
+  await machine(),
   ...places().flatMap((place) => [`### Files ${place}`, '', ...table(place), '']),
 ]);
 
@@ -21,7 +22,7 @@ function places(): string[] {
   return [...new Set(results.map(({ place }) => place))];
 }
 
-function machine(): string {
+async function machine(): Promise<string> {
   const model = cpus()[0]?.model ?? 'unknown';
   const version = (program: string, ...words: string[]): string => {
     const text = execFileSync('sh', ['-c', `"$@" 2>&1`, 'sh', program, ...words], { encoding: 'utf8' });
@@ -29,15 +30,28 @@ function machine(): string {
   };
   const loads = results.flatMap(({ load }) => load);
   const rounds = Math.min(
-    ...results.flatMap(({ samples }) => Object.values(samples).map((values) => values.length)),
+    ...results.flatMap(({ samples }) => ['sshd', 'scpd full'].map((peer) => samples[peer]?.length ?? 0)),
   );
   return [
     `${cpus().length} × ${model}, ${Math.round(totalmem() / gib)} GiB of memory, Linux ${release()}; Node.js ${process.version},`,
     `${version('ssh', '-V')} as client and server, ${version('pscp', '-V')}, ${version('rclone', 'version')}.`,
+    ...(await secondPeer()),
     `At least ${rounds} rounds. The load average at the beginning of a run was between ${Math.min(...loads).toFixed(1)} and`,
     `${Math.max(...loads).toFixed(1)}; it counts this benchmark too.`,
     '',
   ].join('\n');
+}
+
+/** What is said of the peer beside sshd. */
+async function secondPeer(): Promise<string[]> {
+  const counts = results.flatMap(({ samples }) => samples[proftpdName]?.length ?? []).filter(Boolean);
+  if (counts.length === 0 || proftpdMissing() !== undefined) return [];
+  const why = new Set(results.flatMap(({ unable }) => unable[proftpdName] ?? []));
+  const words = [...why].map((line) => `\`${line}\``).join(', ');
+  return [
+    `${await proftpdVersion()} with mod_sftp, which syncs nothing either, took part in at least ${Math.min(...counts)} rounds.`,
+    ...(words === '' ? [] : [`Where it fails: ${words}.`]),
+  ];
 }
 
 function table(place: string): string[] {
@@ -49,6 +63,8 @@ function table(place: string): string[] {
     'ratio',
     '`none`',
     'ratio',
+    'ProFTPD',
+    '`full` / ProFTPD',
     'CPU s/GiB or ms/file: sshd',
     'scpd',
   ];
@@ -66,17 +82,21 @@ function cells(result: Result): string[] {
     comparison(result, 'scpd full'),
     seconds(samples['scpd none']),
     comparison(result, 'scpd none'),
+    proftpdName in result.unable ? 'fails' : seconds(samples[proftpdName]),
+    comparison(result, 'scpd full', proftpdName),
     cpu(result, 'sshd'),
     cpu(result, 'scpd full'),
   ];
 }
 
 function seconds(samples: readonly Sample[] | undefined): string {
-  return samples === undefined ? '' : `${median(samples.map((sample) => sample.seconds)).toFixed(2)} s`;
+  return samples === undefined || samples.length === 0
+    ? ''
+    : `${median(samples.map((sample) => sample.seconds)).toFixed(2)} s`;
 }
 
-function comparison(result: Result, peer: string): string {
-  const found = ratioOf(result, peer);
+function comparison(result: Result, peer: string, other?: string): string {
+  const found = ratioOf(result, peer, other);
   if (found === undefined) return '';
   const { ratio, low, high } = found;
   return `**${ratio.toFixed(2)}** (${low.toFixed(2)}–${high.toFixed(2)})`;
