@@ -86,6 +86,12 @@ export const auditCopyCloseMs = 2000; // for what still waits for a copy when th
 export const auditCopyComplaintMs = 60_000; // between two complaints in the log that a copy is not whole
 export const auditAttemptsMax = 100_000; // paths of which it is known how often they were tried in vain
 
+/** Memory for content on its way (`blocks.ts`). */
+export const blockBytes = 256 * kib; // an SFTP packet of the longest kind, and a write that is worth a system call
+export const blockBytesMin = 32 * kib + 1; // less comes quickly from malloc
+export const blocksKeptMax = 128; // 32 MiB a process that wait to be used again
+export const socketReadBytes = 256 * kib; // at once, from whichever socket; one such piece for all of a process
+
 /** SSH. */
 export const sshSessionsPerConnectionMax = 64; // 48 over one connection have been seen (ControlMaster)
 export const sshPeerPacketBytesMin = kib; // a smaller packet size multiplies our work, 0 hangs ssh2

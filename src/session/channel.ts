@@ -1,11 +1,16 @@
+/**
+ * The client's bytes in order. The loop ends at the client's EOF. It throws `ScpdError('CONNECTION_LOST')` if the
+ * channel or connection went away without one. Bytes are taken from the client only as fast as the loop asks.
+ * To be iterated once. A piece stays as it is until the next one is asked for; then its memory is used again.
+ */
+export interface ChannelInput extends AsyncIterable<Buffer> {
+  /** Whether bytes lie here that were not asked for: the client sent them before it could see an answer. */
+  readonly hasArrived: boolean;
+}
+
 /** What a session needs from its SSH channel. `ssh/` implements it over ssh2; tests implement it in memory. */
 export interface Channel {
-  /**
-   * The client's bytes in order. The loop ends at the client's EOF. It throws `ScpdError('CONNECTION_LOST')` if the
-   * channel or connection went away without one. Bytes are taken from the client only as fast as the loop asks.
-   * To be iterated once.
-   */
-  readonly input: AsyncIterable<Buffer>;
+  readonly input: ChannelInput;
   /**
    * Aborted, with `ScpdError('CONNECTION_LOST')` as its reason, when nobody is there any more to hear of anything: the client
    * closed the channel, or the connection is gone. Its EOF is no such thing.
@@ -13,7 +18,7 @@ export interface Channel {
   readonly gone: AbortSignal;
   /**
    * Sends bytes to the client's standard output. Resolves when more may be written: back-pressure is the caller's
-   * wait. Rejects with `ScpdError('CONNECTION_LOST')` once the channel is gone. The buffer must not be changed after.
+   * wait. Rejects with `ScpdError('CONNECTION_LOST')` once the channel is gone. Until then the buffer must not be changed.
    */
   write(bytes: Buffer): Promise<void>;
   /** One line for the client's standard error. In SCP and SFTP only before the first `write`: what follows is protocol. */

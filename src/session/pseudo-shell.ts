@@ -141,18 +141,16 @@ class PseudoShell {
   async #runScp(command: ScpSinkCommand | ScpSourceCommand): Promise<number> {
     const { channel, files, options } = this.#run;
     await this.#context.output.flush();
-    return await this.#input.lend(async (input) => {
-      const lent: Channel = {
-        input,
-        gone: channel.gone,
-        write: (bytes) => channel.write(bytes),
-        writeError: (line) => channel.writeError(line),
-        finish: (status) => channel.finish(status),
-      };
-      return command.kind === 'scp-sink'
-        ? await runScpSink(lent, files, this.#placed(command), options)
-        : await runScpSource(lent, files, this.#sourcesPlaced(command), options);
-    });
+    const lent: Channel = {
+      input: this.#input.forProgram,
+      gone: channel.gone,
+      write: (bytes) => channel.write(bytes),
+      writeError: (line) => channel.writeError(line),
+      finish: (status) => channel.finish(status),
+    };
+    return command.kind === 'scp-sink'
+      ? await runScpSink(lent, files, this.#placed(command), options)
+      : await runScpSource(lent, files, this.#sourcesPlaced(command), options);
   }
 
   #placed(command: ScpSinkCommand): ScpSinkCommand {

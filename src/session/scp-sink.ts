@@ -22,7 +22,6 @@ import type { Channel } from './channel.ts';
 import { GlobExpansion } from './glob-expansion.ts';
 import { attempt, complaint, type ScpOptions, type ScpRefusal } from './scp-attempt.ts';
 import { ScpDirectories } from './scp-directories.ts';
-import { ScpInput } from './scp-input.ts';
 import { resolveTarget, type Place, type Target } from './scp-target.ts';
 
 interface ScpSinkRun extends ScpOptions {
@@ -60,7 +59,7 @@ class SinkSession {
   readonly #options: ScpOptions;
   readonly #command: ScpSinkCommand;
   readonly #sink: ScpSink;
-  readonly #input: ScpInput;
+  readonly #input: AsyncIterator<Buffer>;
   readonly #directories: ScpDirectories;
   #incoming: Incoming | undefined;
   #hasFailed = false;
@@ -72,7 +71,7 @@ class SinkSession {
     this.#command = command;
     this.#sink = new ScpSink(command);
     this.#directories = new ScpDirectories(files, command);
-    this.#input = new ScpInput(channel.input);
+    this.#input = channel.input[Symbol.asyncIterator]();
   }
 
   async run(): Promise<number> {
@@ -105,8 +104,8 @@ class SinkSession {
     this.#directories.begin(target);
     await this.#channel.write(this.#sink.accept());
     while (!this.#sink.isOver) {
-      const chunk = await this.#input.next();
-      for (const event of chunk === undefined ? this.#sink.end() : this.#sink.push(chunk)) {
+      const { done, value } = await this.#input.next();
+      for (const event of done === true ? this.#sink.end() : this.#sink.push(value)) {
         await this.#handle(event);
       }
     }
@@ -200,7 +199,7 @@ class SinkSession {
   }
 
   #clientIsAhead(): boolean {
-    return this.#sink.hasUnread || this.#input.hasArrived;
+    return this.#sink.hasUnread || this.#channel.input.hasArrived;
   }
 
   async #receive(bytes: Buffer): Promise<void> {

@@ -4,6 +4,7 @@
  * them beneath the root); below a directory that was reached through a link no further link to a directory is, so that
  * a loop of links ends and the work is bounded.
  */
+import { blocks } from '../blocks.ts';
 import { clientWords, errorCode, ScpdError, type ErrorCode } from '../errors.ts';
 import type { Attributes, Download, Files } from '../guard/files.ts';
 import { baseName, childPath, virtualPath, type VirtualPath } from '../guard/virtual-path.ts';
@@ -14,7 +15,6 @@ import { ScpSource } from '../protocol/scp/source.ts';
 import type { Channel } from './channel.ts';
 import { GlobExpansion } from './glob-expansion.ts';
 import { attempt, complaint, type Attempted, type ScpOptions } from './scp-attempt.ts';
-import { ScpInput } from './scp-input.ts';
 import { SortedListing } from './scp-listing.ts';
 
 /**
@@ -65,7 +65,7 @@ class SourceSession {
   readonly #options: ScpOptions;
   readonly #command: ScpSourceCommand;
   readonly #source = new ScpSource();
-  readonly #input: ScpInput;
+  readonly #input: AsyncIterator<Buffer>;
   /** From the one that the client named to the one that is being sent. */
   readonly #directories: OpenDirectory[] = [];
   #isGone = false;
@@ -76,7 +76,7 @@ class SourceSession {
     this.#files = files;
     this.#options = options;
     this.#command = command;
-    this.#input = new ScpInput(channel.input);
+    this.#input = channel.input[Symbol.asyncIterator]();
   }
 
   async run(): Promise<number> {
@@ -252,6 +252,7 @@ class SourceSession {
       // If the client is gone, nobody waits for this block any more.
       ahead.catch(() => undefined);
       await this.#channel.write(bytes);
+      blocks.giveBack(bytes);
     }
     return undefined;
   }
@@ -284,13 +285,13 @@ class SourceSession {
         this.#isGone = answer.fatal;
         return 'no';
       }
-      const chunk = await this.#input.next();
-      if (chunk === undefined) {
+      const { done, value } = await this.#input.next();
+      if (done === true) {
         this.#isGone = true;
         if (!mayBeGone) this.#fail();
         return 'gone';
       }
-      this.#source.push(chunk);
+      this.#source.push(value);
     }
   }
 

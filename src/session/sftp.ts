@@ -3,6 +3,7 @@
  * is begun and not yet answered is bounded (`Pipeline`), so a client that sends faster than the disk writes, or that never
  * reads its answers, is slowed down by the SSH window and nothing piles up.
  */
+import { blocks } from '../blocks.ts';
 import { errorCode } from '../errors.ts';
 import type { Files } from '../guard/files.ts';
 import { encodeVersion, type SftpReply } from '../protocol/sftp/replies.ts';
@@ -89,7 +90,7 @@ class SftpServer {
   }
 
   async #serve(): Promise<void> {
-    const decoder = new RequestDecoder();
+    const decoder = new RequestDecoder((lengthBytes) => blocks.take(lengthBytes));
     for await (const chunk of this.#channel.input) {
       for (const request of decoder.push(chunk)) {
         const held = request.kind === 'init' ? 0 : heldBytes(request);
@@ -115,7 +116,8 @@ class SftpServer {
     if (request.kind === 'write') {
       const run = (take: () => SftpRequest): Promise<SftpReply> =>
         this.#order.run(touched, () => answer(this.#session, take()));
-      return this.#writes.join(request) ?? this.#writes.begin(request, run);
+      const written = this.#writes.join(request) ?? this.#writes.begin(request, run);
+      return written.finally(() => blocks.giveBack(request.data));
     }
     for (const handle of touched.handles) this.#writes.end(handle);
     return this.#order.run(touched, () => answer(this.#session, request));

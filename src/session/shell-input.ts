@@ -1,21 +1,18 @@
-/**
- * Standard input of a shell: lines for the shell itself, and between them the bytes of the scp that a line started. A
- * program's reader is one chunk ahead of what the program takes; what it had asked for when the program ended belongs to
- * the next line, so a chunk is taken only by a reader that is still there when the chunk comes.
- */
+/** Standard input of a shell: lines for the shell itself, and between them the bytes of the scp that a line started. */
 import { ProtocolError } from '../errors.ts';
 import { shellLineBytesMax } from '../limits.ts';
+import type { ChannelInput } from './channel.ts';
 
 const newline = 0x0a;
 
 export class ShellInput {
+  readonly #input: ChannelInput;
   readonly #chunks: AsyncIterator<Buffer>;
-  /** The chunk that was asked for and not taken yet. */
-  #pending: Promise<IteratorResult<Buffer>> | undefined;
   /** What came behind the last line. */
   #rest: Buffer = Buffer.alloc(0);
 
-  constructor(input: AsyncIterable<Buffer>) {
+  constructor(input: ChannelInput) {
+    this.#input = input;
     this.#chunks = input[Symbol.asyncIterator]();
   }
 
@@ -29,40 +26,27 @@ export class ShellInput {
         return line.at(-1) === 0x0d ? line.subarray(0, -1) : line;
       }
       if (this.#rest.length > shellLineBytesMax) throw new ProtocolError('line too long');
-      const { done, value } = await this.#peek();
+      const { done, value } = await this.#chunks.next();
       if (done === true) return undefined;
-      this.#pending = undefined;
       this.#rest = Buffer.concat([this.#rest, value]);
     }
   }
 
-  /** Runs a program with the bytes from here on as its input. */
-  async lend<T>(run: (input: AsyncIterable<Buffer>) => Promise<T>): Promise<T> {
-    let isLent = true;
+  /** What a program gets that runs now: the bytes from here on. It takes no more of them than it needs. */
+  get forProgram(): ChannelInput {
+    const hasRest = (): boolean => this.#rest.length > 0;
+    const hasArrived = (): boolean => hasRest() || this.#input.hasArrived;
     const next = async (): Promise<IteratorResult<Buffer>> => {
-      if (this.#rest.length > 0) {
-        const value = this.#rest;
-        this.#rest = Buffer.alloc(0);
-        return { done: false, value };
-      }
-      const result = await this.#peek();
-      if (!isLent) return { done: true, value: undefined };
-      if (result.done !== true) this.#pending = undefined;
-      return result;
+      if (!hasRest()) return await this.#chunks.next();
+      const value = this.#rest;
+      this.#rest = Buffer.alloc(0);
+      return { done: false, value };
     };
-    try {
-      return await run({ [Symbol.asyncIterator]: () => ({ next }) });
-    } finally {
-      isLent = false;
-    }
-  }
-
-  #peek(): Promise<IteratorResult<Buffer>> {
-    if (this.#pending === undefined) {
-      this.#pending = this.#chunks.next();
-      // Whoever takes it learns of it; at the end of the session nobody may.
-      this.#pending.catch(() => undefined);
-    }
-    return this.#pending;
+    return {
+      [Symbol.asyncIterator]: () => ({ next }),
+      get hasArrived() {
+        return hasArrived();
+      },
+    };
   }
 }

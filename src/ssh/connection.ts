@@ -125,6 +125,7 @@ export class Connection {
   attach(client: Ssh2Connection): void {
     client.on('error', (error) => this.#onSsh2Error(error));
     const transport = new Transport(client);
+    this.#socket.on('data', (chunk) => transport.keepPartialPacket(chunk));
     const outbound = new Outbound(this.#socket, transport);
     const rekeys = new RekeyPolicy(transport, this.#socket, this.#options.rekeyBytes);
     this.#transport = transport;
@@ -227,14 +228,15 @@ export class Connection {
     transport.interceptKeyExchange((payload, handle) =>
       this.#guarded(() => {
         filter.count();
-        return handle(payload);
+        return handle(Buffer.from(payload)); // its memory is used again, and ssh2 keeps parts of it
       }),
     );
     transport.interceptMessages((payload, handle) =>
       this.#guarded(() => {
-        if (this.#channels === undefined) return filter.admits(payload) ? handle(payload) : undefined;
+        const handleCopy: PayloadHandler = (passed) => handle(Buffer.from(passed));
+        if (this.#channels === undefined) return filter.admits(payload) ? handleCopy(payload) : undefined;
         rekeys.check();
-        return this.#onMessage(payload, this.#channels, handle);
+        return this.#onMessage(payload, this.#channels, handleCopy);
       }),
     );
   }

@@ -1,28 +1,25 @@
 /**
- * A channel's incoming bytes, from the packet to the session that reads them. Holds at most what the window allows and
- * little more memory than that, however the client cuts its data: small pieces are gathered, and a piece that would keep
- * a much larger network buffer alive is copied.
+ * A channel's incoming bytes, from the packet to the session that reads them. What is pushed is copied into blocks, because
+ * it lies in memory that the next read from the network fills anew. While the session is busy its next bytes gather, so it
+ * gets them in pieces that are worth a write. Holds what the window allows and one block more, however the client cuts its data.
  */
+import { blocks } from '../blocks.ts';
 import { ScpdError } from '../errors.ts';
+import { blockBytes } from '../limits.ts';
+import type { ChannelInput } from '../session/channel.ts';
 
-const smallBytesMax = 4 * 1024;
-const storeBytes = 16 * 1024;
-
-interface Reader {
-  resolve(result: IteratorResult<Buffer, undefined>): void;
-  reject(error: Error): void;
+interface Block {
+  readonly memory: Buffer;
+  /** What lies between them is unread. */
+  start: number;
+  end: number;
 }
 
-export class InputQueue implements AsyncIterable<Buffer> {
+export class InputQueue implements ChannelInput {
   readonly #onTaken: (byteCount: number) => void;
-  readonly #blocks: Buffer[] = [];
-  #reader: Reader | undefined;
+  readonly #blocks: Block[] = [];
+  #wake: (() => void) | undefined;
   #state: 'open' | 'ended' | 'lost' | 'discarded' = 'open';
-  #store: Buffer = Buffer.alloc(0);
-  #storeStart = 0;
-  #storeEnd = 0;
-  /** Whether the last block is the store's open end. */
-  #gathering = false;
 
   /** @param onTaken is told how many bytes the session took. */
   constructor(onTaken: (byteCount: number) => void) {
@@ -31,23 +28,22 @@ export class InputQueue implements AsyncIterable<Buffer> {
 
   /** Whether a session is waiting for the client. */
   get isAwaited(): boolean {
-    return this.#reader !== undefined;
+    return this.#wake !== undefined;
+  }
+
+  get hasArrived(): boolean {
+    return this.#blocks.some(({ start, end }) => start < end);
   }
 
   push(bytes: Buffer): void {
     if (this.#state !== 'open' || bytes.length === 0) return;
-    const reader = this.#reader;
-    if (reader !== undefined) {
-      this.#reader = undefined;
-      reader.resolve({ done: false, value: bytes });
-      this.#onTaken(bytes.length);
-    } else if (bytes.length < smallBytesMax) {
-      this.#gather(bytes);
-    } else {
-      const keepsMuchMore = bytes.buffer.byteLength > 2 * bytes.length;
-      this.#blocks.push(keepsMuchMore ? Buffer.from(bytes) : bytes);
-      this.#gathering = false;
+    for (let offset = 0; offset < bytes.length;) {
+      const block = this.#openBlock();
+      const copied = bytes.copy(block.memory, block.end, offset);
+      block.end += copied;
+      offset += copied;
     }
+    this.#awake();
   }
 
   /** The client's EOF. What came before can still be read. */
@@ -64,8 +60,8 @@ export class InputQueue implements AsyncIterable<Buffer> {
   discard(): void {
     this.#finish('ended');
     this.#state = 'discarded';
+    // Not given back: the session may still work on the last piece.
     this.#blocks.length = 0;
-    this.#store = Buffer.alloc(0);
   }
 
   [Symbol.asyncIterator](): AsyncIterator<Buffer, undefined> {
@@ -79,38 +75,44 @@ export class InputQueue implements AsyncIterable<Buffer> {
   }
 
   async #next(): Promise<IteratorResult<Buffer, undefined>> {
-    const block = this.#blocks.shift();
-    if (block !== undefined) {
-      if (this.#blocks.length === 0) this.#gathering = false;
-      this.#onTaken(block.length);
-      return { done: false, value: block };
+    for (;;) {
+      const [block] = this.#blocks;
+      if (block !== undefined && block.start < block.end) {
+        const value = block.memory.subarray(block.start, block.end);
+        block.start = block.end;
+        this.#onTaken(value.length);
+        return { done: false, value };
+      }
+      if (block !== undefined) this.#giveBackFirst();
+      else if (this.#state === 'lost') throw new ScpdError('CONNECTION_LOST');
+      else if (this.#state !== 'open') return { done: true, value: undefined };
+      else await new Promise<void>((resolve) => (this.#wake = resolve));
     }
-    if (this.#state === 'lost') throw new ScpdError('CONNECTION_LOST');
-    if (this.#state !== 'open') return { done: true, value: undefined };
-    return new Promise((resolve, reject) => {
-      this.#reader = { resolve, reject };
-    });
+  }
+
+  /** The session is done with all of it. */
+  #giveBackFirst(): void {
+    const block = this.#blocks.shift();
+    if (block !== undefined) blocks.giveBack(block.memory);
+  }
+
+  #openBlock(): Block {
+    const last = this.#blocks.at(-1);
+    if (last !== undefined && last.end < last.memory.length) return last;
+    const block = { memory: blocks.take(blockBytes), start: 0, end: 0 };
+    this.#blocks.push(block);
+    return block;
   }
 
   #finish(state: 'ended' | 'lost'): void {
     if (this.#state !== 'open') return;
     this.#state = state;
-    const reader = this.#reader;
-    this.#reader = undefined;
-    if (state === 'ended') reader?.resolve({ done: true, value: undefined });
-    else reader?.reject(new ScpdError('CONNECTION_LOST'));
+    this.#awake();
   }
 
-  #gather(bytes: Buffer): void {
-    if (this.#storeEnd + bytes.length > this.#store.length) {
-      this.#store = Buffer.allocUnsafeSlow(storeBytes);
-      this.#storeEnd = 0;
-      this.#gathering = false;
-    }
-    if (!this.#gathering) this.#storeStart = this.#storeEnd;
-    this.#storeEnd += bytes.copy(this.#store, this.#storeEnd);
-    if (this.#gathering) this.#blocks.pop();
-    this.#blocks.push(this.#store.subarray(this.#storeStart, this.#storeEnd));
-    this.#gathering = true;
+  #awake(): void {
+    const wake = this.#wake;
+    this.#wake = undefined;
+    wake?.();
   }
 }

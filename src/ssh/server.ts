@@ -13,6 +13,7 @@ import { Connection } from './connection.ts';
 import type { Seat, SshEvents } from './events.ts';
 import { checkSsh2 } from './ssh2-check.ts';
 import { WindowBudget } from './receive-window.ts';
+import { withSharedReads } from './shared-reads.ts';
 import { createSsh2Server, isNativeCryptoAvailable } from './ssh2.ts';
 import { socketOf } from './transport.ts';
 
@@ -128,7 +129,8 @@ class Connections implements SshServer {
     clearTimeout(timer);
   }
 
-  accept(socket: Socket, seat: Seat): void {
+  accept(accepted: Socket, seat: Seat): void {
+    const socket = withSharedReads(accepted);
     // First of all: an error without a listener would end the process.
     socket.on('error', () => undefined);
     if (this.#closing) {

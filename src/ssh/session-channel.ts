@@ -9,7 +9,7 @@
 import { ProtocolError, ScpdError } from '../errors.ts';
 import { sshChannelCloseMsMax, sshDataBytesMax } from '../limits.ts';
 import { printable } from '../name-bytes.ts';
-import type { Channel } from '../session/channel.ts';
+import type { Channel, ChannelInput } from '../session/channel.ts';
 import { InputQueue } from './input-queue.ts';
 import type { Outbound } from './outbound.ts';
 import { ReceiveWindow, type WindowBudget } from './receive-window.ts';
@@ -65,7 +65,7 @@ export class SessionChannel implements Channel {
     this.#input = new InputQueue((byteCount) => this.#grantWindow(byteCount));
   }
 
-  get input(): AsyncIterable<Buffer> {
+  get input(): ChannelInput {
     return this.#input;
   }
 

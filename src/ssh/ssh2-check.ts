@@ -96,7 +96,8 @@ const internals: readonly Internal[] = [
   },
   {
     name: '_decipher',
-    isThere: ({ _protocol: { _decipher: it } }) => typeof member(it, '_onPayload') === 'function',
+    isThere: ({ _protocol: { _decipher: it } }) =>
+      typeof member(it, '_onPayload') === 'function' && '_packet' in it,
   },
   {
     name: '_cipher',

@@ -52,6 +52,16 @@ export class Transport {
     return queue?.length ?? 0;
   }
 
+  /**
+   * To be called after each chunk: a packet of which only the authentication tag is missing is a slice of the chunk, whose
+   * memory is used again.
+   */
+  keepPartialPacket(chunk: Buffer): void {
+    const { _decipher: decipher } = this.#protocol;
+    const { _packet: packet } = decipher;
+    if (packet?.buffer === chunk.buffer) Object.assign(decipher, { _packet: Buffer.from(packet) });
+  }
+
   /** Starts a key exchange; does nothing while one runs. */
   rekey(): void {
     this.#protocol.rekey();

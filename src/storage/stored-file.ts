@@ -1,5 +1,6 @@
 /** Content that is sent: an open regular file, read by offset. */
 import { closeSync, fstatSync } from 'node:fs';
+import { blocks } from '../blocks.ts';
 import type { Attributes } from '../guard/files.ts';
 import type { StoredFile } from '../guard/store.ts';
 import { attributesOf } from './descriptor.ts';
@@ -17,7 +18,7 @@ export async function readFully(
   gone: AbortSignal | undefined,
 ): Promise<Buffer> {
   gone?.throwIfAborted();
-  const bytes = Buffer.allocUnsafe(lengthBytes);
+  const bytes = blocks.take(lengthBytes);
   let filled = 0;
   while (filled < lengthBytes) {
     const { bytesRead } = await host.read(descriptor, bytes, filled, lengthBytes - filled, offset + filled);

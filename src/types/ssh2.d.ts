@@ -46,7 +46,8 @@ declare module 'ssh2' {
       readonly _destruct: unknown;
       /** Every decrypted payload outside of key exchanges. Taken over for each key exchange's new decipher. */
       _onPayload: PayloadHandler;
-      readonly _decipher: { _onPayload: PayloadHandler };
+      /** `_packet` is the encrypted packet of which something is still to come. */
+      readonly _decipher: { _onPayload: PayloadHandler; readonly _packet: Uint8Array | null };
       readonly _cipher: { encrypt(packet: Buffer): void };
       readonly _packetRW: { readonly write: PacketWriter };
       /** Our KEXINIT while a key exchange runs, else undefined. */

@@ -106,7 +106,7 @@ t.test('a disk that does not move', async (t) => {
     }
   }
   const channel: Channel = {
-    input: flood(),
+    input: Object.assign(flood(), { hasArrived: true }),
     gone: new AbortController().signal,
     write: async (bytes) => {
       if (bytes[4] === 102) opened(bytes.subarray(13).toString('latin1'));

@@ -1,5 +1,6 @@
 /** Goal: a session gets the client's bytes in order, and memory is bounded by bytes however they were cut. */
 import t from 'tap';
+import { blockBytes } from '../../src/limits.ts';
 import { InputQueue } from '../../src/ssh/input-queue.ts';
 import { pattern } from '../support/ssh-harness.ts';
 
@@ -30,27 +31,39 @@ t.test('any cut of the bytes gives the same bytes', async (t) => {
   t.pass('as many as went in');
 });
 
-t.test('what was handed out does not change when more comes', async (t) => {
+t.test('what was pushed and what was handed out do not change when more comes', async (t) => {
   const queue = new InputQueue(() => undefined);
-  queue.push(Buffer.from('first'));
+  const pushed = Buffer.from('first');
+  queue.push(pushed);
+  pushed.fill(0);
   const iterator = queue[Symbol.asyncIterator]();
   const first = await iterator.next();
-  for (let count = 0; count < 10_000; count += 1) queue.push(Buffer.from('other'));
+  for (let count = 0; count < 100_000; count += 1) queue.push(Buffer.from('other'));
   t.equal(first.value?.toString(), 'first');
 });
 
-t.test('single bytes do not take a buffer each, and a small piece does not keep a large one', async (t) => {
+t.test('while the session is busy, small pieces become large ones', async (t) => {
   const queue = new InputQueue(() => undefined);
-  for (let count = 0; count < 100_000; count += 1) queue.push(Buffer.of(1));
-  const large = Buffer.alloc(1_000_000);
-  queue.push(large.subarray(0, 5000));
+  for (let count = 0; count < blockBytes + 1; count += 1) queue.push(Buffer.of(1));
+  t.ok(queue.hasArrived);
   queue.end();
-  let blocks = 0;
-  for await (const block of queue) {
-    blocks += 1;
-    if (block.buffer === large.buffer) t.fail('the large buffer is kept');
+  const lengths: number[] = [];
+  for await (const block of queue) lengths.push(block.length);
+  t.strictSame(lengths, [blockBytes, 1]);
+  t.notOk(queue.hasArrived);
+});
+
+t.test('memory is used again once the next piece is asked for', async (t) => {
+  const queue = new InputQueue(() => undefined);
+  const iterator = queue[Symbol.asyncIterator]();
+  const memory = new Set<unknown>();
+  for (let count = 0; count < 100; count += 1) {
+    queue.push(Buffer.alloc(blockBytes, count));
+    const { value } = await iterator.next();
+    if (value?.every((byte) => byte === count) !== true) t.fail(`piece ${count}`);
+    memory.add(value?.buffer);
   }
-  t.ok(blocks < 10, `${blocks} blocks`);
+  t.ok(memory.size <= 2, `${memory.size} pieces of memory`);
 });
 
 t.test('a reader that waits is served at once', async (t) => {
@@ -81,10 +94,10 @@ t.test('an end stays an end, and leaving the loop drops the rest', async (t) => 
   t.equal((await ended[Symbol.asyncIterator]().next()).done, true);
   let taken = 0;
   const left = new InputQueue((count) => (taken += count));
-  left.push(Buffer.alloc(5000));
+  left.push(Buffer.alloc(blockBytes));
   left.push(Buffer.alloc(5000));
   for await (const block of left) if (block.length > 0) break;
   left.push(Buffer.alloc(5000));
-  t.equal(taken, 5000);
+  t.equal(taken, blockBytes);
   t.equal((await left[Symbol.asyncIterator]().next()).done, true);
 });

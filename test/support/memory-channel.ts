@@ -4,7 +4,7 @@
  * `take`, as it does on a full SSH window. Nothing here uses a timer.
  */
 import { ScpdError } from '../../src/errors.ts';
-import type { Channel } from '../../src/session/channel.ts';
+import type { Channel, ChannelInput } from '../../src/session/channel.ts';
 
 export interface MemoryChannelOptions {
   /** How much output may lie unread before `write` waits. Unlimited if absent. */
@@ -14,7 +14,7 @@ export interface MemoryChannelOptions {
 }
 
 export class MemoryChannel implements Channel {
-  readonly input: AsyncIterable<Buffer>;
+  readonly input: ChannelInput;
   /** What `writeError` sent. */
   readonly errorLines: string[] = [];
   /** One length for each `write`. */
@@ -34,7 +34,13 @@ export class MemoryChannel implements Channel {
   constructor(options: MemoryChannelOptions = {}) {
     this.#unreadBytesMax = options.unreadBytesMax ?? Infinity;
     this.#errorsAnyTime = options.errorsAnyTime ?? false;
-    this.input = { [Symbol.asyncIterator]: () => ({ next: () => this.#nextInput() }) };
+    const hasArrived = (): boolean => this.#fed.length > 0;
+    this.input = {
+      [Symbol.asyncIterator]: () => ({ next: () => this.#nextInput() }),
+      get hasArrived() {
+        return hasArrived();
+      },
+    };
   }
 
   get gone(): AbortSignal {

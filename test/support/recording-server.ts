@@ -54,7 +54,12 @@ function recordingChannel(channel: Channel, entries: TranscriptEntry[]): Channel
     }
   }
   return {
-    input: input(),
+    input: {
+      [Symbol.asyncIterator]: input,
+      get hasArrived() {
+        return channel.input.hasArrived;
+      },
+    },
     gone: channel.gone,
     write: (bytes) => {
       entries.push({ kind: 'server', bytes: Buffer.from(bytes) });

@@ -1,7 +1,7 @@
 /**
  * Cuts the byte stream of an SFTP channel into packets: `uint32 length`, then `length` bytes. However the bytes are
- * split into chunks, the same packets come out; each byte is copied at most once, and not at all when its packet lies
- * in one chunk. No more than one packet is ever held.
+ * split into chunks, the same packets come out. Each byte is copied once, so that a packet outlives the chunks it came in.
+ * No more than one packet is ever held.
  */
 import { ProtocolError } from '../../errors.ts';
 import { sftpPacketBytesMax } from '../../limits.ts';
@@ -9,17 +9,22 @@ import { sftpPacketBytesMax } from '../../limits.ts';
 const lengthFieldBytes = 4;
 
 export class PacketReader {
+  readonly #allocate: (lengthBytes: number) => Buffer;
   readonly #lengthField = Buffer.alloc(lengthFieldBytes);
   #lengthFieldFilled = 0;
   /** Announced length of the packet being read; 0 while that is not known. */
   #lengthBytes = 0;
-  /** The packet being read, when it did not come in one chunk. */
+  /** The packet being read. */
   #partial: Buffer | undefined;
   #partialFilled = 0;
 
+  /** @param allocate memory for a packet, which is the caller's from then on */
+  constructor(allocate = (lengthBytes: number): Buffer => Buffer.allocUnsafe(lengthBytes)) {
+    this.#allocate = allocate;
+  }
+
   /**
-   * The packets that `chunk` completes, without their length field. They may be slices of `chunk`. The result must be
-   * iterated to its end before the next call. Throws ProtocolError for a length of 0 or above `sftpPacketBytesMax`.
+   * The packets that `chunk` completes, without their length field. The result must be iterated to its end before the next call. Throws ProtocolError for a length of 0 or above `sftpPacketBytesMax`.
    */
   *push(chunk: Buffer): Generator<Buffer, void> {
     let offset = 0;
@@ -56,11 +61,7 @@ export class PacketReader {
 
   /** Takes the next piece of the packet being read; returns the packet if that completes it. */
   #takePacket(piece: Buffer): Buffer | undefined {
-    if (piece.length === this.#lengthBytes) {
-      this.#lengthBytes = 0;
-      return piece;
-    }
-    this.#partial ??= Buffer.allocUnsafe(this.#lengthBytes);
+    this.#partial ??= this.#allocate(this.#lengthBytes);
     piece.copy(this.#partial, this.#partialFilled);
     this.#partialFilled += piece.length;
     if (this.#partialFilled < this.#lengthBytes) return undefined;

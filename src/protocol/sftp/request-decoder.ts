@@ -14,12 +14,16 @@ export interface InitRequest {
 }
 
 export class RequestDecoder {
-  readonly #packets = new PacketReader();
+  readonly #packets: PacketReader;
   #initialized = false;
 
+  /** @param allocate memory for a packet, of which the data of a WRITE is a slice */
+  constructor(allocate?: (lengthBytes: number) => Buffer) {
+    this.#packets = new PacketReader(allocate);
+  }
+
   /**
-   * The requests that `chunk` completes. The data of a WRITE may be a slice of `chunk`. The result must be iterated to
-   * its end before the next call. Throws ProtocolError, after which the decoder must not be used.
+   * The requests that `chunk` completes. The result must be iterated to its end before the next call. Throws ProtocolError, after which the decoder must not be used.
    */
   *push(chunk: Buffer): Generator<InitRequest | SftpRequest, void> {
     for (const packet of this.#packets.push(chunk)) {
