@@ -5,26 +5,39 @@
  * A block that nobody gives back is collected like any other buffer, so forgetting one costs time and no memory.
  * Giving back what is still read or written by somebody mixes up two clients' bytes: only who took it may, once it is done.
  */
-import { blockBytes, blockBytesMin, blocksKeptMax } from './limits.ts';
+import { blockBytes, blockBytesMin, blocksKeptBytesMax, smallBlockBytes } from './limits.ts';
 
 export class Blocks {
-  readonly #free: Buffer[] = [];
+  /** By size, those that nobody has. */
+  readonly #free = new Map<number, Buffer[]>([
+    [smallBlockBytes, []],
+    [blockBytes, []],
+  ]);
+  #freeBytes = 0;
   /** Given out, and not given back. Weak: what is forgotten may go. */
   readonly #lent = new WeakSet<ArrayBufferLike>();
 
   /** `lengthBytes` of memory with anything in it: of a block, if it is worth one and fits. */
   take(lengthBytes: number): Buffer {
     if (lengthBytes < blockBytesMin || lengthBytes > blockBytes) return Buffer.allocUnsafe(lengthBytes);
-    const block = this.#free.pop() ?? Buffer.allocUnsafeSlow(blockBytes);
+    const sizeBytes = lengthBytes <= smallBlockBytes ? smallBlockBytes : blockBytes;
+    const block = this.#reused(sizeBytes) ?? Buffer.allocUnsafeSlow(sizeBytes);
     this.#lent.add(block.buffer);
-    return lengthBytes === blockBytes ? block : block.subarray(0, lengthBytes);
+    return lengthBytes === sizeBytes ? block : block.subarray(0, lengthBytes);
   }
 
   /** Takes back the block in which `bytes` lie. Does nothing if they lie in none, or it was given back already. */
   giveBack(bytes: Buffer): void {
     const { buffer } = bytes;
-    if (!this.#lent.delete(buffer) || this.#free.length === blocksKeptMax) return;
-    this.#free.push(Buffer.from(buffer));
+    if (!this.#lent.delete(buffer) || this.#freeBytes + buffer.byteLength > blocksKeptBytesMax) return;
+    this.#free.get(buffer.byteLength)?.push(Buffer.from(buffer));
+    this.#freeBytes += buffer.byteLength;
+  }
+
+  #reused(sizeBytes: number): Buffer | undefined {
+    const block = this.#free.get(sizeBytes)?.pop();
+    if (block !== undefined) this.#freeBytes -= sizeBytes;
+    return block;
   }
 }
 

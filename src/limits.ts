@@ -88,8 +88,9 @@ export const auditAttemptsMax = 100_000; // paths of which it is known how often
 
 /** Memory for content on its way (`blocks.ts`). */
 export const blockBytes = 256 * kib; // an SFTP packet of the longest kind, and a write that is worth a system call
-export const blockBytesMin = 32 * kib + 1; // less comes quickly from malloc
-export const blocksKeptMax = 128; // 32 MiB a process that wait to be used again
+export const smallBlockBytes = 40 * kib; // an SSH packet, or what most clients read and write at once (32 KiB), with what goes with it
+export const blockBytesMin = 4 * kib; // Node takes less from memory that it shares out by itself
+export const blocksKeptBytesMax = 32 * mib; // per process: memory that waits to be used again
 export const socketReadBytes = 256 * kib; // at once, from whichever socket; one such piece for all of a process
 
 /** SSH. */

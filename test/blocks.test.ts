@@ -1,7 +1,7 @@
 /** Goal: memory is used again, never by two at a time, and never without end. */
 import t from 'tap';
 import { Blocks } from '../src/blocks.ts';
-import { blockBytes, blockBytesMin, blocksKeptMax } from '../src/limits.ts';
+import { blockBytes, blockBytesMin, blocksKeptBytesMax, smallBlockBytes } from '../src/limits.ts';
 
 t.test('what was given back is given out again, and nothing else is', async (t) => {
   const blocks = new Blocks();
@@ -9,7 +9,7 @@ t.test('what was given back is given out again, and nothing else is', async (t) 
   t.not(one.buffer, other.buffer);
   t.equal(other.length, blockBytes - 1);
   blocks.giveBack(one);
-  t.equal(blocks.take(blockBytesMin).buffer, one.buffer);
+  t.equal(blocks.take(smallBlockBytes + 1).buffer, one.buffer);
   t.not(blocks.take(blockBytes).buffer, one.buffer);
 });
 
@@ -40,11 +40,21 @@ t.test(
   },
 );
 
+t.test('small blocks are apart from large ones', async (t) => {
+  const blocks = new Blocks();
+  const [small, large] = [blocks.take(blockBytesMin), blocks.take(smallBlockBytes + 1)];
+  t.equal(small.buffer.byteLength, smallBlockBytes);
+  for (const block of [small, large]) blocks.giveBack(block);
+  t.equal(blocks.take(blockBytes).buffer, large.buffer);
+  t.equal(blocks.take(smallBlockBytes).buffer, small.buffer);
+});
+
 t.test('no more is kept than the limit says', async (t) => {
   const blocks = new Blocks();
-  const taken = Array.from({ length: blocksKeptMax + 1 }, () => blocks.take(blockBytes));
+  const keptMax = blocksKeptBytesMax / blockBytes;
+  const taken = Array.from({ length: keptMax + 1 }, () => blocks.take(blockBytes));
   for (const block of taken) blocks.giveBack(block);
   const known = new Set(taken.map(({ buffer }) => buffer));
-  const again = Array.from({ length: blocksKeptMax + 1 }, () => blocks.take(blockBytes));
-  t.equal(again.filter(({ buffer }) => known.has(buffer)).length, blocksKeptMax);
+  const again = Array.from({ length: keptMax + 1 }, () => blocks.take(blockBytes));
+  t.equal(again.filter(({ buffer }) => known.has(buffer)).length, keptMax);
 });

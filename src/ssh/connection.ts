@@ -25,6 +25,7 @@ import { readIdentification } from './identification.ts';
 import { disconnectReason, message, sendDisconnect, sendExtensionInfo } from './messages.ts';
 import type { DisconnectReason } from './messages.ts';
 import { Outbound } from './outbound.ts';
+import { gatheringWrites, gcmPacket } from './packet-writes.ts';
 import { RekeyPolicy } from './rekey.ts';
 import type { WindowBudget } from './receive-window.ts';
 import type { ConnectionState } from './server.ts';
@@ -125,6 +126,7 @@ export class Connection {
   attach(client: Ssh2Connection): void {
     client.on('error', (error) => this.#onSsh2Error(error));
     const transport = new Transport(client);
+    transport.sendThrough(gatheringWrites(this.#socket), gcmPacket);
     this.#socket.on('data', (chunk) => transport.keepPartialPacket(chunk));
     const outbound = new Outbound(this.#socket, transport);
     const rekeys = new RekeyPolicy(transport, this.#socket, this.#options.rekeyBytes);

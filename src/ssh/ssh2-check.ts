@@ -56,6 +56,7 @@ async function missingInternals(): Promise<readonly string[]> {
 
 const protocolFunctions = [
   '_onPayload',
+  '_onWrite',
   'rekey',
   'requestSuccess',
   'requestFailure',
@@ -101,7 +102,8 @@ const internals: readonly Internal[] = [
   },
   {
     name: '_cipher',
-    isThere: ({ _protocol: { _cipher: it } }) => typeof member(it, 'encrypt') === 'function',
+    isThere: ({ _protocol: { _cipher: it } }) =>
+      typeof member(it, 'encrypt') === 'function' && typeof member(it, 'allocPacket') === 'function',
   },
   {
     name: '_packetRW',

@@ -4,6 +4,7 @@ import ssh2 from 'ssh2';
 
 export { ssh2 };
 export type AuthContext = ssh2.AuthContext;
+export type Cipher = ssh2.Protocol['_cipher'];
 export type Connection = ssh2.Connection;
 export type KeyExchange = ssh2.KeyExchange;
 export type PayloadHandler = ssh2.PayloadHandler;

@@ -4,7 +4,7 @@
  */
 import { WireReader } from '../users/wire.ts';
 import { message } from './messages.ts';
-import type { Connection, KeyExchange, PayloadHandler, Protocol } from './ssh2.ts';
+import type { Cipher, Connection, KeyExchange, PayloadHandler, Protocol } from './ssh2.ts';
 
 const kexinitCookieEnd = 17; // the message's type and 16 random bytes
 
@@ -75,6 +75,25 @@ export class Transport {
     const packet = writer.alloc(payload.length, true);
     packet.set(payload, writer.allocStartKEX);
     cipher.encrypt(writer.finalize(packet, true));
+  }
+
+  /**
+   * Packets leave through `write` from the end of the first key exchange on, and lie in memory from `allocate` if they are
+   * encrypted by ssh2's native AES-GCM, which does so in place. To be called before that.
+   */
+  sendThrough(write: (bytes: Buffer) => void, allocate: (payloadBytes: number) => Buffer): void {
+    let { _cipher: current } = this.#protocol;
+    Object.defineProperties(this.#protocol, {
+      _onWrite: { value: write, writable: true },
+      _cipher: {
+        get: () => current,
+        set: (cipher: Cipher) => {
+          if (cipher.constructor.name === 'AESGCMCipherBinding')
+            Object.assign(cipher, { allocPacket: allocate });
+          current = cipher;
+        },
+      },
+    });
   }
 
   /** Intercepts the messages of the first key exchange. To be called before it began. */

@@ -48,7 +48,10 @@ declare module 'ssh2' {
       _onPayload: PayloadHandler;
       /** `_packet` is the encrypted packet of which something is still to come. */
       readonly _decipher: { _onPayload: PayloadHandler; readonly _packet: Uint8Array | null };
-      readonly _cipher: { encrypt(packet: Buffer): void };
+      /** `allocPacket` gives a packet with all but the payload; those of native code have room for the tag as well. */
+      readonly _cipher: { encrypt(packet: Buffer): void; allocPacket(payloadLength: number): Buffer };
+      /** Where each cipher writes to; taken over for each key exchange's new one. */
+      readonly _onWrite: (bytes: Buffer) => void;
       readonly _packetRW: { readonly write: PacketWriter };
       /** Our KEXINIT while a key exchange runs, else undefined. */
       readonly _kexinit: Buffer | undefined;

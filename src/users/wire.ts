@@ -16,8 +16,7 @@ export class WireReader {
   }
 
   uint32(): number {
-    const value = this.#take(4);
-    return value.readUInt32BE(0);
+    return this.#bytes.readUInt32BE(this.#skip(4));
   }
 
   boolean(): boolean {
@@ -38,11 +37,16 @@ export class WireReader {
   }
 
   #take(length: number): Buffer {
-    const end = this.#offset + length;
-    if (end > this.#bytes.length) throw new WireError('a field is cut short');
-    const field = this.#bytes.subarray(this.#offset, end);
-    this.#offset = end;
-    return field;
+    const start = this.#skip(length);
+    return this.#bytes.subarray(start, start + length);
+  }
+
+  /** Answers where the skipped bytes start. */
+  #skip(length: number): number {
+    const start = this.#offset;
+    if (start + length > this.#bytes.length) throw new WireError('a field is cut short');
+    this.#offset = start + length;
+    return start;
   }
 }
 
