@@ -161,7 +161,8 @@ export class SqliteCatalog implements Catalog {
   }
 
   async entryAt(root: CatalogRoot, path: VirtualPath): Promise<CatalogEntry | undefined> {
-    const row = await findEntry(this.database.read, { rootId: await this.rootId(root), path });
+    const rootId = await this.rootId(root);
+    const row = await this.database.look((reader) => findEntry(reader, { rootId, path }));
     return row === undefined ? undefined : { path, ...knownEntry(row) };
   }
 
@@ -323,7 +324,7 @@ export class SqliteCatalog implements Catalog {
     } finally {
       store.close();
     }
-    await this.database.write((writer) => endReservation(writer, id));
+    await this.database.write(async (writer) => endReservation(writer, id));
   }
 
   async #repairRoot(root: CatalogRoot): Promise<void> {
@@ -348,7 +349,7 @@ export class SqliteCatalog implements Catalog {
           .select('id')
           .where('process', '=', process)
           .execute();
-        for (const { id } of rows) await endReservation(writer, id);
+        for (const { id } of rows) endReservation(writer, id);
         await writer.deleteFrom('processes').where('id', '=', process).execute();
       }
     });
@@ -379,7 +380,7 @@ async function finishRename(database: Database, store: Store, row: ReservationRo
   if (row.target === null) return;
   const [from, to] = [{ rootId: row.root_id, path: pathOf(row) }, asPath(row.target)];
   await database.write(async (writer) => {
-    const known = await findEntry(writer, from);
+    const known = findEntry(writer, from);
     if (known === undefined || (await lookAt(store, from.path)) !== undefined) return;
     if ((await lookAt(store, to))?.inode === known.inode) await moveEntries(writer, from, to);
   });

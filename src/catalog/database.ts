@@ -10,12 +10,11 @@
 import { closeSync, constants, mkdirSync, openSync, renameSync, existsSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import type { DatabaseConnection, Driver, SqliteDatabase, SqliteDialectConfig } from 'kysely';
 import Libsql from 'libsql';
 import { catalogBlockMsMax, catalogBusyMsMax } from '../limits.ts';
-import { CompiledQuery, Kysely, SqliteDialect, SqliteDriver } from './kysely.ts';
+import { Connection, readerOf, Statements, Turn } from './connection.ts';
 import { migrate } from './migrations.ts';
-import type { Reader, Tables, Writer } from './tables.ts';
+import type { Reader, Writer } from './tables.ts';
 
 /** The database can't be used. `message` is for the operator. */
 export class CatalogError extends Error {
@@ -102,11 +101,27 @@ function makeFile(file: string): void {
 
 export class Database {
   readonly read: Reader;
+  readonly #statements: Statements;
+  readonly #writer: Writer;
+  /** Whoever reads, and the transaction under way. */
+  readonly #turn = new Turn();
   #waiting: Waiting[] = [];
   #writing: Promise<void> | undefined;
 
   constructor(native: InstanceType<typeof Libsql>) {
-    this.read = new Kysely<Tables>({ dialect: new Dialect({ database: new Statements(native) }) });
+    this.#statements = new Statements(native);
+    this.#writer = new Connection(this.#statements);
+    this.read = readerOf(this.#statements, this.#turn);
+  }
+
+  /** Looks something up by queries that are prepared, between transactions. */
+  async look<T>(act: (reader: Writer) => T): Promise<T> {
+    await this.#turn.take();
+    try {
+      return act(this.#writer);
+    } finally {
+      this.#turn.give();
+    }
   }
 
   /**
@@ -125,7 +140,7 @@ export class Database {
   /** Waits for what is being written. Does not fail. */
   async close(): Promise<void> {
     while (this.#writing !== undefined) await this.#writing;
-    await this.read.destroy();
+    await this.look(() => this.#statements.close());
   }
 
   async #enqueue<T>(act: (writer: Writer) => Promise<T>, alone: boolean): Promise<T> {
@@ -166,90 +181,35 @@ export class Database {
   }
 
   async #transaction(group: readonly Waiting[]): Promise<void> {
-    await this.#inTurn(async (writer) => {
-      for (const { act } of group) await act(writer);
-    });
+    await this.#begin();
+    try {
+      for (const { act } of group) await act(this.#writer);
+      this.#statements.run('commit');
+    } catch (error) {
+      if (this.#statements.isInTransaction) this.#statements.run('rollback');
+      throw error;
+    } finally {
+      this.#turn.give();
+    }
     for (const { done } of group) done();
   }
 
-  /** Runs a transaction when no other process has one. Throws what SQLite says if that takes too long. */
-  async #inTurn(act: (writer: Writer) => Promise<void>): Promise<void> {
+  /** Takes the turn, of this process and of all. Throws what SQLite says if another process keeps it for too long. */
+  async #begin(): Promise<void> {
     const deadlineMs = performance.now() + catalogBusyMsMax;
     for (let tried = 1; ; tried += 1) {
+      await this.#turn.take();
       try {
-        await this.read.transaction().execute(act);
+        this.#statements.run('begin immediate');
         return;
       } catch (error) {
-        if (!(error instanceof BusyError)) throw error;
-        if (performance.now() >= deadlineMs) throw error.cause;
+        this.#turn.give(); // others may read meanwhile
+        if (!codeIn(error).startsWith('SQLITE_BUSY') || performance.now() >= deadlineMs) throw error;
       }
       await pause(1 + Math.random() * Math.min(tried * 2, 25)); // by chance, so that processes do not keep step
     }
   }
 }
-
-class Dialect extends SqliteDialect {
-  readonly #config: SqliteDialectConfig;
-
-  constructor(config: SqliteDialectConfig) {
-    super(config);
-    this.#config = config;
-  }
-
-  override createDriver(): Driver {
-    return new ImmediateDriver(this.#config);
-  }
-}
-
-class ImmediateDriver extends SqliteDriver {
-  override async beginTransaction(connection: DatabaseConnection): Promise<void> {
-    try {
-      await connection.executeQuery(CompiledQuery.raw('begin immediate'));
-    } catch (error) {
-      throw codeIn(error).startsWith('SQLITE_BUSY') ? new BusyError('busy', { cause: error }) : error;
-    }
-  }
-}
-
-/** Another process has its turn: nothing was begun. */
-class BusyError extends Error {
-  override readonly name = 'BusyError';
-}
-
-/** Keeps prepared statements: the query builder prepares anew for each query. */
-class Statements implements SqliteDatabase {
-  readonly #native: InstanceType<typeof Libsql>;
-  readonly #prepared = new Map<string, ReturnType<SqliteDatabase['prepare']>>();
-
-  constructor(native: InstanceType<typeof Libsql>) {
-    this.#native = native;
-  }
-
-  prepare(text: string): ReturnType<SqliteDatabase['prepare']> {
-    const known = this.#prepared.get(text);
-    if (known !== undefined) return known;
-    const statement = withKnownKind(this.#native.prepare(text));
-    if (this.#prepared.size < preparedMax) this.#prepared.set(text, statement);
-    return statement;
-  }
-
-  close(): void {
-    this.#prepared.clear();
-    this.#native.pragma('wal_checkpoint(PASSIVE)'); // so that the file alone is all, as far as no other process is in the way
-    this.#native.close();
-  }
-}
-
-/** Whether a statement answers rows is asked each time it runs, and the answer takes a trip into native code. */
-function withKnownKind(
-  statement: ReturnType<SqliteDatabase['prepare']>,
-): ReturnType<SqliteDatabase['prepare']> {
-  const { reader } = statement;
-  return Object.defineProperty(statement, 'reader', { value: reader });
-}
-
-/** More texts than there are in this program; those with lists of values of any length are not worth keeping. */
-const preparedMax = 200;
 
 class DamageError extends Error {
   override readonly name = 'DamageError';

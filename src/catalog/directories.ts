@@ -6,13 +6,14 @@
  * Rules compare names in NFC, so a directory may have several spellings on the disk. Ranges of bytes are used where a name
  * has one spelling only; else the paths are looked at one by one.
  */
-import type { Expression, SqlBool } from 'kysely';
+import type { Expression, SqlBool, UpdateResult } from 'kysely';
 import type { DirectoryQuota } from '../guard/ledger.ts';
 import { isStoredVersion, versionsArea } from '../guard/version-path.ts';
 import { componentsOf, fromComponents, rootPath, type VirtualPath } from '../guard/virtual-path.ts';
 import { catalogPageEntries } from '../limits.ts';
 import { sql } from './kysely.ts';
 import { asBytes, asPath, inside, pathOf } from './path-bytes.ts';
+import { prepared } from './prepared.ts';
 import type { DirectoryRow, Reader, Writer } from './tables.ts';
 import type { Amount } from './usage.ts';
 
@@ -29,7 +30,7 @@ export async function setDirectories(
   rootId: number,
   quotas: readonly DirectoryQuota[],
 ): Promise<void> {
-  const known = new Map((await directoriesOf(writer, rootId)).map((row) => [prefixIn(row), row]));
+  const known = new Map(directoriesOf(writer, { rootId }).map((row) => [prefixIn(row), row]));
   const wanted = new Map(quotas.map((quota) => [prefixOf(quota.path), quota]));
   for (const [prefix, row] of known) if (!wanted.has(prefix)) await at(writer, row).delete();
   for (const [prefix, { bytesMax = null, filesMax = null }] of wanted) {
@@ -49,45 +50,45 @@ export async function setDirectories(
 }
 
 /** The directories with a quota that a path is in or is. */
-export async function directoriesAround(reader: Reader, { rootId, path }: Spot): Promise<DirectoryRow[]> {
-  const rows = await directoriesOf(reader, rootId);
+export function directoriesAround(reader: Writer, { rootId, path }: Spot): DirectoryRow[] {
+  const rows = directoriesOf(reader, { rootId });
   return rows.filter((row) => prefixOf(path.normalize('NFC')).startsWith(prefixIn(row)));
 }
 
 /** Adds to what is stored. */
-export async function chargeDirectories(writer: Writer, spot: Spot, amount: Amount): Promise<void> {
+export function chargeDirectories(writer: Writer, spot: Spot, amount: Amount): void {
   if (amount.bytes === 0 && amount.files === 0) return;
-  for (const row of await directoriesAbove(writer, spot)) await addTo(writer, row, amount, nothing);
+  for (const row of directoriesAbove(writer, spot)) addTo(writer, row, amount, nothing);
 }
 
 /** Adds to what is claimed, whatever the quotas. */
-export async function reserveInDirectories(writer: Writer, spot: Spot, amount: Amount): Promise<void> {
+export function reserveInDirectories(writer: Writer, spot: Spot, amount: Amount): void {
   if (amount.bytes === 0 && amount.files === 0) return;
-  for (const row of await directoriesAbove(writer, spot)) await addTo(writer, row, nothing, amount);
+  for (const row of directoriesAbove(writer, spot)) addTo(writer, row, nothing, amount);
 }
 
 /** The same, if that stays within the quotas. */
-export async function reserveWithinDirectories(writer: Writer, spot: Spot, amount: Amount): Promise<boolean> {
+export function reserveWithinDirectories(writer: Writer, spot: Spot, amount: Amount): boolean {
   if (amount.bytes === 0 && amount.files === 0) return true;
-  const rows = await directoriesAbove(writer, spot);
+  const rows = directoriesAbove(writer, spot);
   if (rows.some((row) => !hasRoom(row, amount))) return false;
-  for (const row of rows) await addTo(writer, row, nothing, amount);
+  for (const row of rows) addTo(writer, row, nothing, amount);
   return true;
 }
 
 /** To be called before the entries at and below a path are taken out. */
 export async function refundDirectories(writer: Writer, { rootId, path }: Spot): Promise<void> {
-  for (const row of await directoriesOf(writer, rootId)) {
+  for (const row of directoriesOf(writer, { rootId })) {
     const { bytes, files } = await amountIn(writer, row, { base: path, as: countedPath(path) });
-    await addTo(writer, row, { bytes: -bytes, files: -files }, nothing);
+    addTo(writer, row, { bytes: -bytes, files: -files }, nothing);
   }
 }
 
 /** To be called before the entries at and below a path are moved, and the claims below it. */
 export async function shiftDirectories(writer: Writer, from: Spot, to: VirtualPath): Promise<void> {
-  for (const row of await directoriesOf(writer, from.rootId)) {
+  for (const row of directoriesOf(writer, from)) {
     const { stored, reserved } = await shiftIn(writer, row, { from: from.path, to });
-    await addTo(writer, row, stored, reserved);
+    addTo(writer, row, stored, reserved);
   }
 }
 
@@ -100,7 +101,7 @@ export async function mayShift(
   { rootId, path: from }: Spot,
   { to, keeps }: { readonly to: VirtualPath; readonly keeps: boolean },
 ): Promise<boolean> {
-  for (const row of await directoriesOf(writer, rootId)) {
+  for (const row of directoriesOf(writer, { rootId })) {
     const { stored, reserved } = await shiftIn(writer, row, { from, to });
     const replaced = keeps || from === to ? nothing : await amountIn(writer, row, { base: to, as: to });
     if (!hasRoom(row, minus(plus(stored, reserved), replaced))) return false;
@@ -129,13 +130,13 @@ export async function recountDirectories(writer: Writer): Promise<readonly Direc
   return wrong;
 }
 
-async function directoriesOf(reader: Reader, rootId: number): Promise<DirectoryRow[]> {
-  return await reader.selectFrom('directories').selectAll().where('root_id', '=', rootId).execute();
-}
+const directoriesOf = prepared<{ readonly rootId: number }, DirectoryRow>((on, { rootId }) =>
+  on.selectFrom('directories').selectAll().where('root_id', '=', rootId),
+);
 
 /** Those that what is at a path counts for. */
-async function directoriesAbove(reader: Reader, { rootId, path }: Spot): Promise<DirectoryRow[]> {
-  const rows = await directoriesOf(reader, rootId);
+function directoriesAbove(reader: Writer, { rootId, path }: Spot): DirectoryRow[] {
+  const rows = directoriesOf(reader, { rootId });
   if (rows.length === 0) return rows;
   const counted = countedPath(path).normalize('NFC');
   return rows.filter((row) => counted.startsWith(prefixIn(row)));
@@ -181,11 +182,7 @@ async function shiftIn(
   };
 }
 
-async function sumsOf(
-  reader: Reader,
-  rootId: number,
-  prefix: string,
-): Promise<Pick<DirectoryRow, 'bytes' | 'files' | 'reserved_bytes' | 'reserved_files'>> {
+async function sumsOf(reader: Reader, rootId: number, prefix: string): Promise<Sums> {
   const row = { root_id: rootId, prefix: asBytes(prefix as VirtualPath) };
   const all = { base: rootPath, as: rootPath };
   // All that is in the root is in the area of versions, too.
@@ -275,15 +272,28 @@ function isBelow(row: Parameters<typeof pathOf>[0], base: VirtualPath, rest: str
   return pathOf(row).normalize('NFC').startsWith(`${start}${rest}`);
 }
 
-async function addTo(writer: Writer, row: DirectoryRow, stored: Amount, reserved: Amount): Promise<void> {
+function addTo(writer: Writer, row: DirectoryRow, stored: Amount, reserved: Amount): void {
   if (stored.bytes === 0 && stored.files === 0 && reserved.bytes === 0 && reserved.files === 0) return;
-  await at(writer, row).set({
+  setSums(writer, {
+    rootId: row.root_id,
+    prefix: asBytes(asPath(row.prefix)),
     bytes: row.bytes + stored.bytes,
     files: row.files + stored.files,
     reserved_bytes: row.reserved_bytes + reserved.bytes,
     reserved_files: row.reserved_files + reserved.files,
   });
 }
+
+type Sums = Pick<DirectoryRow, 'bytes' | 'files' | 'reserved_bytes' | 'reserved_files'>;
+
+const setSums = prepared<Sums & { readonly rootId: number; readonly prefix: Buffer }, UpdateResult>(
+  (on, { rootId, prefix, bytes, files, reserved_bytes, reserved_files }) =>
+    on
+      .updateTable('directories')
+      .set({ bytes, files, reserved_bytes, reserved_files })
+      .where('root_id', '=', rootId)
+      .where('prefix', '=', prefix),
+);
 
 interface AtRow {
   readonly set: (values: Partial<Omit<DirectoryRow, 'root_id' | 'prefix'>>) => Promise<void>;

@@ -18,8 +18,8 @@ export interface Spot {
 }
 
 /** The entry at a path. */
-export async function findEntry(reader: Reader, { rootId, path }: Spot): Promise<EntryRow | undefined> {
-  return (await selectEntry(reader, { rootId, path: asBytes(path) })).rows[0];
+export function findEntry(reader: Writer, { rootId, path }: Spot): EntryRow | undefined {
+  return selectEntry(reader, { rootId, path: asBytes(path) })[0];
 }
 
 /** The next entries at and below a path in the order of their bytes, from after `after` on. */
@@ -58,26 +58,22 @@ export async function sumOfFiles(
 }
 
 /** Puts an entry in the place of what is known at its path. */
-export async function putEntry(
-  writer: Writer,
-  spot: Spot,
-  entry: Omit<NewEntry, 'root_id' | 'path'>,
-): Promise<void> {
-  const old = await findEntry(writer, spot);
+export function putEntry(writer: Writer, spot: Spot, entry: Omit<NewEntry, 'root_id' | 'path'>): void {
+  const old = findEntry(writer, spot);
   const columns = { ...entry, counts: entry.counts ?? 1 };
-  await upsertEntry(writer, {
+  upsertEntry(writer, {
     ...noContent,
     ...columns,
     root_id: spot.rootId,
     path: asBytes(spot.path),
   });
-  if (old?.counts === 1) await charge(writer, old.user, { bytes: -old.bytes, files: -1 });
-  if (columns.counts === 1) await charge(writer, entry.user ?? null, { bytes: entry.bytes, files: 1 });
+  if (old?.counts === 1) charge(writer, old.user, { bytes: -old.bytes, files: -1 });
+  if (columns.counts === 1) charge(writer, entry.user ?? null, { bytes: entry.bytes, files: 1 });
   const before = old?.counts === 1 ? { bytes: old.bytes, files: 1 } : { bytes: 0, files: 0 };
   const after = columns.counts === 1 ? { bytes: entry.bytes, files: 1 } : { bytes: 0, files: 0 };
   const more = { bytes: after.bytes - before.bytes, files: after.files - before.files };
-  await chargeDirectories(writer, spot, more);
-  await rebalance(writer, spot);
+  chargeDirectories(writer, spot, more);
+  rebalance(writer, spot);
 }
 
 /** When the newest entry was stored, ISO 8601. */
@@ -110,7 +106,7 @@ export async function removeEntries(writer: Writer, spot: Spot): Promise<void> {
   await refund(writer, spot.rootId, within(spot.path));
   await refundDirectories(writer, spot);
   await writer.deleteFrom('entries').where('root_id', '=', spot.rootId).where(within(spot.path)).execute();
-  await rebalance(writer, spot);
+  rebalance(writer, spot);
 }
 
 /**
@@ -136,8 +132,8 @@ export async function moveEntries(writer: Writer, from: Spot, to: VirtualPath): 
     .where('root_id', '=', rootId)
     .where(sql<SqlBool>`${inside('path', path)} and path <> ${asBytes(path)}`)
     .execute();
-  await rebalance(writer, from);
-  await rebalance(writer, { rootId, path: to });
+  rebalance(writer, from);
+  rebalance(writer, { rootId, path: to });
 }
 
 /** Gives back to their users what these entries count. */
@@ -154,7 +150,7 @@ async function refund(writer: Writer, rootId: number, which: Condition): Promise
     .where(which)
     .groupBy('user')
     .execute();
-  for (const { user, bytes, files } of sums) await charge(writer, user, { bytes: -bytes, files: -files });
+  for (const { user, bytes, files } of sums) charge(writer, user, { bytes: -bytes, files: -files });
 }
 
 type Condition = (builder: ExpressionBuilder<Tables, 'entries'>) => Expression<SqlBool>;

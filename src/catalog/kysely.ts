@@ -6,4 +6,4 @@ import { createRequire } from 'node:module';
 
 const kysely = createRequire(import.meta.url)('kysely') as typeof import('kysely');
 
-export const { CompiledQuery, Kysely, SqliteDialect, SqliteDriver, sql } = kysely;
+export const { Kysely, SqliteDialect, SqliteDriver, sql } = kysely;

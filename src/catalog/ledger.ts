@@ -88,7 +88,7 @@ export class CatalogLedger implements Ledger {
     };
     const answer = await database.write(async (writer) => {
       if (!isInPlace()) return 'elsewhere';
-      return (await addReservation(writer, reservation, quota)) ? 'granted' : 'refused';
+      return addReservation(writer, reservation, quota) ? 'granted' : 'refused';
     });
     if (answer === 'elsewhere')
       throw new ScpdError('NOT_FOUND', 'its directory was renamed or removed meanwhile');
@@ -105,7 +105,8 @@ export class CatalogLedger implements Ledger {
   }
 
   async sharedAt(path: VirtualPath): Promise<readonly Shared[]> {
-    const rows = await directoriesAround(this.#facts.database.read, { rootId: this.#facts.rootId, path });
+    const { database, rootId } = this.#facts;
+    const rows = await database.look((reader) => directoriesAround(reader, { rootId, path }));
     return rows.map((row) => ({
       ...(row.bytes_max === null ? {} : { bytesMax: row.bytes_max }),
       ...(row.files_max === null ? {} : { filesMax: row.files_max }),
@@ -117,13 +118,14 @@ export class CatalogLedger implements Ledger {
   }
 
   async entryAt(path: VirtualPath): Promise<KnownEntry | undefined> {
-    const row = await findEntry(this.#facts.database.read, { rootId: this.#facts.rootId, path });
+    const { database, rootId } = this.#facts;
+    const row = await database.look((reader) => findEntry(reader, { rootId, path }));
     return row === undefined ? undefined : knownEntry(row);
   }
 
   async partialAt(path: VirtualPath): Promise<PartialUpload | undefined> {
     const { database, rootId, user } = this.#facts;
-    return await findPartial(database.read, { rootId, path, user });
+    return await database.look((reader) => findPartial(reader, { rootId, path, user }));
   }
 
   async takePartial(id: string, { retained }: { readonly retained: boolean }): Promise<Claim | undefined> {
@@ -144,7 +146,7 @@ class CatalogClaim implements Claim {
 
   async resize(bytes: number): Promise<boolean> {
     const { database, quota } = this.#facts;
-    return await database.write((writer) => resizeReservation(writer, this.id, { bytes, quota }));
+    return await database.write(async (writer) => resizeReservation(writer, this.id, { bytes, quota }));
   }
 
   async noteStaged(name: string | undefined): Promise<void> {
@@ -165,9 +167,9 @@ class CatalogClaim implements Claim {
         return;
       }
       if (found === undefined) return;
-      const known = content === undefined ? await findEntry(writer, place) : undefined;
+      const known = content === undefined ? findEntry(writer, place) : undefined;
       if (known !== undefined && isCurrent(knownEntry(known), found)) return; // another's, who knows more of it
-      await putEntry(writer, place, {
+      putEntry(writer, place, {
         ...columnsOf(found),
         user: this.#facts.user,
         ...contentColumns(content, this.id),
@@ -185,9 +187,9 @@ class CatalogClaim implements Claim {
 
   async changed(look: Look, before: StoredAttributes): Promise<void> {
     await this.#end(async (writer, spot) => {
-      const [found, old] = [look(spot.path), await findEntry(writer, spot)];
+      const [found, old] = [look(spot.path), findEntry(writer, spot)];
       if (found?.inode !== before.inode || old === undefined) return;
-      await putEntry(writer, spot, {
+      putEntry(writer, spot, {
         ...withoutKey(old),
         ...columnsOf(found),
         ...(isCurrent(knownEntry(old), before) ? {} : { sha256: null, verdict: null }),
@@ -201,7 +203,7 @@ class CatalogClaim implements Claim {
     let isUnsure = false;
     try {
       await database.writeAlone(async (writer) => {
-        const row = await findReservation(writer, this.id);
+        const row = findReservation(writer, this.id);
         if (row === undefined) throw new Error('a claim that is over');
         const from = { rootId: row.root_id, path: pathOf(row) };
         outcome = await outcomeOf(() =>
@@ -210,12 +212,12 @@ class CatalogClaim implements Claim {
             if (!(await mayShift(writer, from, { to, keeps }))) throw new ScpdError('QUOTA_EXCEEDED', to);
           }),
         );
-        await endReservation(writer, this.id);
+        endReservation(writer, this.id);
         if ('error' in outcome) return;
         const { path, kept } = outcome.moved;
         await this.#keep(writer, { rootId: row.root_id, path }, kept);
         isUnsure = await noteMove(writer, from, path, { found: look(path), user });
-        if (isUnsure) await keepReservation(writer, row, path);
+        if (isUnsure) keepReservation(writer, row, path);
       });
       if (isUnsure) this.#facts.repairs.claim(this.id, this.#facts.root);
     } catch (error) {
@@ -242,9 +244,9 @@ class CatalogClaim implements Claim {
   async #keep(writer: Writer, spot: Spot, kept: KeptVersion | undefined): Promise<void> {
     if (kept === undefined) return;
     if (kept.earlier !== undefined) await removeEntries(writer, { rootId: spot.rootId, path: kept.earlier });
-    const old = await findEntry(writer, spot);
+    const old = findEntry(writer, spot);
     const isKnown = old !== undefined && isCurrent(knownEntry(old), kept.attributes);
-    await putEntry(
+    putEntry(
       writer,
       { rootId: spot.rootId, path: kept.path },
       {
@@ -263,7 +265,7 @@ class CatalogClaim implements Claim {
   async #end(note: (writer: Writer, spot: Spot) => Promise<void>): Promise<void> {
     try {
       await this.#facts.database.write(async (writer) => {
-        const row = await endReservation(writer, this.id);
+        const row = endReservation(writer, this.id);
         if (row === undefined) return;
         // Not the path that was claimed: the directory may have been renamed meanwhile.
         await note(writer, { rootId: row.root_id, path: pathOf(row) });
@@ -351,10 +353,10 @@ async function noteMove(
   const to = { rootId: from.rootId, path };
   const maker = await claimantAt(writer, from);
   await moveEntries(writer, from, path);
-  const known = await findEntry(writer, to);
+  const known = findEntry(writer, to);
   if (found === undefined || (known !== undefined && isCurrent(knownEntry(known), found))) return false;
   // Whoever made it has not noted it yet, and will not find it any more.
-  await putEntry(writer, to, {
+  putEntry(writer, to, {
     ...columnsOf(found),
     user: maker ?? known?.user ?? user,
     sha256: null,

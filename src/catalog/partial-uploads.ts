@@ -11,24 +11,18 @@ import type { Database } from './database.ts';
 import { asBytes, pathOf } from './path-bytes.ts';
 import { endReservation, findReservation, resizeReservation } from './reservations.ts';
 import { lookAt } from './survey.ts';
-import type { Reader, ReservationRow, Writer } from './tables.ts';
+import { prepared } from './prepared.ts';
+import type { ReservationRow, Writer } from './tables.ts';
 
 /** In the place of a process: no process's. */
 export const waitingProcess = 'waiting';
 
 /** What is kept of a user's upload to a path. */
-export async function findPartial(
-  reader: Reader,
+export function findPartial(
+  reader: Writer,
   { rootId, path, user }: { readonly rootId: number; readonly path: VirtualPath; readonly user: string },
-): Promise<PartialUpload | undefined> {
-  const row = await reader
-    .selectFrom('reservations')
-    .select(['id', 'claimed_bytes', 'suspended_at'])
-    .where('root_id', '=', rootId)
-    .where('path', '=', asBytes(path))
-    .where('user', '=', user)
-    .where('process', '=', waitingProcess)
-    .executeTakeFirst();
+): PartialUpload | undefined {
+  const [row] = selectPartial(reader, { rootId, path: asBytes(path), user });
   return row === undefined ? undefined : partialUpload(row);
 }
 
@@ -63,11 +57,11 @@ export async function suspendReservation(
   id: string,
   bytes: number,
 ): Promise<string[] | undefined> {
-  const row = await findReservation(writer, id);
+  const row = findReservation(writer, id);
   if (row === undefined) return undefined;
-  await resizeReservation(writer, id, { bytes, quota: {} }); // what is there is there
+  resizeReservation(writer, id, { bytes, quota: {} }); // what is there is there
   const givingWay = await inTheWay(writer, row);
-  for (const other of givingWay) await endReservation(writer, other);
+  for (const other of givingWay) endReservation(writer, other);
   await writer
     .updateTable('reservations')
     .set({ process: waitingProcess, staged_name: id, suspended_at: new Date().toISOString() })
@@ -137,9 +131,9 @@ export class PartialUploads {
   /** Gives one up, and what it counts. False if it does not wait any more. */
   async end(id: string): Promise<boolean> {
     return await this.#database.write(async (writer) => {
-      const row = await findReservation(writer, id);
+      const row = findReservation(writer, id);
       if (row?.process !== waitingProcess) return false;
-      await endReservation(writer, id);
+      endReservation(writer, id);
       return true;
     });
   }
@@ -169,6 +163,21 @@ export class PartialUploads {
   }
 }
 
-function partialUpload(row: Pick<ReservationRow, 'id' | 'claimed_bytes' | 'suspended_at'>): PartialUpload {
+type PartialRow = Pick<ReservationRow, 'id' | 'claimed_bytes' | 'suspended_at'>;
+
+const selectPartial = prepared<
+  { readonly rootId: number; readonly path: Buffer; readonly user: string },
+  PartialRow
+>((on, { rootId, path, user }) =>
+  on
+    .selectFrom('reservations')
+    .select(['id', 'claimed_bytes', 'suspended_at'])
+    .where('root_id', '=', rootId)
+    .where('path', '=', path)
+    .where('user', '=', user)
+    .where('process', '=', waitingProcess),
+);
+
+function partialUpload(row: PartialRow): PartialUpload {
   return { id: row.id, sizeBytes: row.claimed_bytes, suspendedMs: Date.parse(row.suspended_at ?? '') };
 }

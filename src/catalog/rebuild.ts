@@ -111,7 +111,7 @@ async function rebuildFile(
     const now = await lookAt(store, path);
     if (now?.inode !== found.inode || now.sizeBytes !== found.sizeBytes) return false;
     const spot = { rootId, path };
-    const old = await findEntry(writer, spot);
+    const old = findEntry(writer, spot);
     // A version came as the file that it was.
     const sentAs = isStoredVersion(path) ? originalOf(shownVersionPath(path)) : path;
     const received = await findReceived(writer, sha256, { path: sentAs, users: root.users });
@@ -127,7 +127,7 @@ async function rebuildFile(
       stored_at,
       counts: old?.counts ?? countsAt(root, path),
     };
-    await putEntry(writer, spot, { ...columnsOf(now), ...facts });
+    putEntry(writer, spot, { ...columnsOf(now), ...facts });
     return received !== undefined;
   });
 }

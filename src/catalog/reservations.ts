@@ -4,7 +4,7 @@
  * never raises the sum of the two: what a replaced or removed entry frees is taken by the claim on its path at once, and
  * can't be promised to anyone else.
  */
-import type { Insertable, InsertResult } from 'kysely';
+import type { Insertable, InsertResult, UpdateResult } from 'kysely';
 import type { Quota } from '../guard/ledger.ts';
 import type { VirtualPath } from '../guard/virtual-path.ts';
 import { reserveInDirectories, reserveWithinDirectories } from './directories.ts';
@@ -25,16 +25,12 @@ export interface NewReservation {
 }
 
 /** False, and nothing changed, if the quota does not allow it. */
-export async function addReservation(
-  writer: Writer,
-  request: NewReservation,
-  quota: Quota,
-): Promise<boolean> {
+export function addReservation(writer: Writer, request: NewReservation, quota: Quota): boolean {
   const path = asBytes(request.path);
   const { id, process, rootId, user, claimed, target, apart } = request;
-  const amount = await added(writer, { rootId, path, user, claimed, apart });
-  if (!(await reserveWithin(writer, request, amount, quota))) return false;
-  await insertReservation(writer, {
+  const amount = added(writer, { rootId, path, user, claimed, apart });
+  if (!reserveWithin(writer, request, amount, quota)) return false;
+  insertReservation(writer, {
     id,
     process,
     root_id: rootId,
@@ -50,63 +46,54 @@ export async function addReservation(
   });
   if (target === undefined) return true;
   // An entry that is about to be renamed away is not there to be replaced by an upload: that one counts whole from now on.
-  const { users: differences, shared } = await reprice(writer, request);
+  const { users: differences, shared } = reprice(writer, request);
   const own = differences.get(user) ?? { bytes: 0, files: 0 };
-  if (!(await reserveWithin(writer, request, { own, shared }, quota))) {
-    await writer.deleteFrom('reservations').where('id', '=', id).execute();
-    await reprice(writer, request);
+  if (!reserveWithin(writer, request, { own, shared }, quota)) {
+    deleteReservation(writer, { id });
+    reprice(writer, request);
     return false;
   }
-  for (const [other, more] of differences) if (other !== user) await chargeReserved(writer, other, more);
+  for (const [other, more] of differences) if (other !== user) chargeReserved(writer, other, more);
   return true;
 }
 
 /** False, and nothing changed, if the quota does not allow it. */
-export async function resizeReservation(
+export function resizeReservation(
   writer: Writer,
   id: string,
   { bytes, quota }: { readonly bytes: number; readonly quota: Quota },
-): Promise<boolean> {
-  const row = await findReservation(writer, id);
+): boolean {
+  const row = findReservation(writer, id);
   if (row === undefined) return false;
   const claimed = { bytes, files: row.claimed_files };
-  const amount = await added(writer, { ...placeOf(row), claimed });
+  const amount = added(writer, { ...placeOf(row), claimed });
   const place = { rootId: row.root_id, path: pathOf(row), user: row.user };
-  if (!(await reserveWithin(writer, place, difference(amount, row), quota))) return false;
-  await writer
-    .updateTable('reservations')
-    .set({ claimed_bytes: bytes, ...columnsOf(amount) })
-    .where('id', '=', id)
-    .execute();
+  if (!reserveWithin(writer, place, difference(amount, row), quota)) return false;
+  setAmounts(writer, { id, claimed_bytes: bytes, ...columnsOf(amount) });
   return true;
 }
 
 /** Ends a claim and gives back what it counted with. Undefined if it is over already. */
-export async function endReservation(writer: Writer, id: string): Promise<ReservationRow | undefined> {
-  const [row] = (await deleteReservation(writer, { id })).rows;
+export function endReservation(writer: Writer, id: string): ReservationRow | undefined {
+  const [row] = deleteReservation(writer, { id });
   if (row === undefined) return undefined;
   const spot = { rootId: row.root_id, path: pathOf(row) };
-  await chargeReserved(writer, row.user, { bytes: -row.bytes, files: -row.files });
-  await reserveInDirectories(writer, spot, { bytes: -row.shared_bytes, files: -row.shared_files });
-  if (row.target !== null) await rebalance(writer, spot);
+  chargeReserved(writer, row.user, { bytes: -row.bytes, files: -row.files });
+  reserveInDirectories(writer, spot, { bytes: -row.shared_bytes, files: -row.shared_files });
+  if (row.target !== null) rebalance(writer, spot);
   return row;
 }
 
 /** Puts the claim of a move back, which counts with nothing, until somebody has looked at where it led. */
-export async function keepReservation(
-  writer: Writer,
-  row: ReservationRow,
-  target: VirtualPath,
-): Promise<void> {
-  const kept = { ...row, path: asBytes(pathOf(row)), target: asBytes(target) };
-  await writer.insertInto('reservations').values(kept).execute();
+export function keepReservation(writer: Writer, row: ReservationRow, target: VirtualPath): void {
+  insertReservation(writer, { ...row, path: asBytes(pathOf(row)), target: asBytes(target) });
 }
 
 /** To be called when the entry at a path has changed: what the claims on it add is another amount now. */
-export async function rebalance(writer: Writer, spot: Spot): Promise<void> {
-  const { users, shared } = await reprice(writer, spot);
-  for (const [user, more] of users) await chargeReserved(writer, user, more);
-  await reserveInDirectories(writer, spot, shared);
+export function rebalance(writer: Writer, spot: Spot): void {
+  const { users, shared } = reprice(writer, spot);
+  for (const [user, more] of users) chargeReserved(writer, user, more);
+  reserveInDirectories(writer, spot, shared);
 }
 
 /** What a claim adds: to what its user has at the path, and to what is there, whoever has it. */
@@ -116,15 +103,15 @@ interface Added {
 }
 
 /** False, and nothing changed, if the quotas of the user or of a directory do not allow it. */
-async function reserveWithin(
+function reserveWithin(
   writer: Writer,
   { rootId, path, user }: Spot & { readonly user: string },
   { own, shared }: Added,
   quota: Quota,
-): Promise<boolean> {
-  if (!(await chargeWithin(writer, user, own, quota))) return false;
-  if (await reserveWithinDirectories(writer, { rootId, path }, shared)) return true;
-  await chargeReserved(writer, user, { bytes: -own.bytes, files: -own.files });
+): boolean {
+  if (!chargeWithin(writer, user, own, quota)) return false;
+  if (reserveWithinDirectories(writer, { rootId, path }, shared)) return true;
+  chargeReserved(writer, user, { bytes: -own.bytes, files: -own.files });
   return false;
 }
 
@@ -160,15 +147,15 @@ interface Spot {
 }
 
 /** Computes anew what the claims on a path add. Answers by how much that differs, by user; the sums are the caller's. */
-async function reprice(writer: Writer, { rootId, path }: Spot): Promise<Repriced> {
-  const { rows } = await selectReservationsAt(writer, { rootId, path: asBytes(path) });
+function reprice(writer: Writer, { rootId, path }: Spot): Repriced {
+  const rows = selectReservationsAt(writer, { rootId, path: asBytes(path) });
   const users = new Map<string, Amount>();
   let shared: Amount = { bytes: 0, files: 0 };
   for (const row of rows) {
     const claimed = { bytes: row.claimed_bytes, files: row.claimed_files };
-    const amount = await added(writer, { ...placeOf(row), claimed });
+    const amount = added(writer, { ...placeOf(row), claimed });
     const more = difference(amount, row);
-    await writer.updateTable('reservations').set(columnsOf(amount)).where('id', '=', row.id).execute();
+    setAmounts(writer, { ...row, ...columnsOf(amount) });
     const before = users.get(row.user) ?? { bytes: 0, files: 0 };
     users.set(row.user, { bytes: before.bytes + more.own.bytes, files: before.files + more.own.files });
     shared = { bytes: shared.bytes + more.shared.bytes, files: shared.files + more.shared.files };
@@ -181,8 +168,8 @@ interface Repriced {
   readonly shared: Amount;
 }
 
-export async function findReservation(writer: Writer, id: string): Promise<ReservationRow | undefined> {
-  return await writer.selectFrom('reservations').selectAll().where('id', '=', id).executeTakeFirst();
+export function findReservation(writer: Writer, id: string): ReservationRow | undefined {
+  return selectReservation(writer, { id })[0];
 }
 
 interface Place {
@@ -195,22 +182,16 @@ function placeOf(row: ReservationRow): Place & { readonly apart: boolean } {
   return { rootId: row.root_id, path: asBytes(pathOf(row)), user: row.user, apart: row.apart === 1 };
 }
 
-async function added(
+function added(
   writer: Writer,
   { rootId, path, user, claimed, apart }: Place & { readonly claimed: Amount; readonly apart: boolean },
-): Promise<Added> {
+): Added {
   const whole = { own: claimed, shared: claimed };
   if (apart || (claimed.bytes === 0 && claimed.files === 0)) return whole;
-  const [entry] = (await selectStored(writer, { rootId, path })).rows;
+  const [entry] = selectStored(writer, { rootId, path });
   if (entry === undefined) return whole;
-  const renaming = await writer
-    .selectFrom('reservations')
-    .select('id')
-    .where('root_id', '=', rootId)
-    .where('path', '=', path)
-    .where('target', 'is not', null)
-    .executeTakeFirst();
-  if (renaming !== undefined) return whole;
+  const isRenamed = selectReservationsAt(writer, { rootId, path }).some(({ target }) => target !== null);
+  if (isRenamed) return whole;
   const shared = {
     bytes: Math.max(0, claimed.bytes - entry.bytes),
     files: Math.max(0, claimed.files - 1),
@@ -240,6 +221,19 @@ const insertReservation = prepared<Insertable<ReservationsTable>, InsertResult>(
 
 const deleteReservation = prepared<{ readonly id: string }, ReservationRow>((on, { id }) =>
   on.deleteFrom('reservations').where('id', '=', id).returningAll(),
+);
+
+const selectReservation = prepared<{ readonly id: string }, ReservationRow>((on, { id }) =>
+  on.selectFrom('reservations').selectAll().where('id', '=', id),
+);
+
+/** What a claim may come to, and what it counts with. */
+const setAmounts = prepared<AddedColumns & Pick<ReservationRow, 'id' | 'claimed_bytes'>, UpdateResult>(
+  (on, { id, claimed_bytes, bytes, files, shared_bytes, shared_files }) =>
+    on
+      .updateTable('reservations')
+      .set({ claimed_bytes, bytes, files, shared_bytes, shared_files })
+      .where('id', '=', id),
 );
 
 const selectReservationsAt = prepared<{ readonly rootId: number; readonly path: Buffer }, ReservationRow>(

@@ -234,7 +234,7 @@ async function noteFound(
       if (known.has(path)) continue;
       const found = await lookOrKeep(store, path);
       if (found === undefined || found === 'closed') continue;
-      await putEntry(
+      putEntry(
         writer,
         { rootId: spot.rootId, path },
         {
@@ -260,7 +260,7 @@ async function correct(
   { row, found }: { readonly row: EntryRow; readonly found: StoredAttributes },
 ): Promise<void> {
   const { root_id: _root, path: _path, ...rest } = row;
-  await putEntry(writer, spot, {
+  putEntry(writer, spot, {
     ...rest,
     ...columnsOf(found),
     sha256: null,

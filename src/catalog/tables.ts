@@ -1,7 +1,8 @@
 /** The tables as the query builder sees them. `migrations.ts` makes them. */
-import type { ColumnType, Generated, Insertable, Kysely, Selectable, Transaction } from 'kysely';
+import type { ColumnType, Generated, Insertable, Kysely, Selectable } from 'kysely';
 import type { Verdict } from '../audit/record.ts';
 import type { FileKind } from '../guard/files.ts';
+import type { Connection } from './connection.ts';
 
 /** Bytes of a path: the driver gives an ArrayBuffer and takes a Buffer. `Buffer` in the first is for comparisons. */
 export type Blob = ArrayBuffer | Buffer;
@@ -101,7 +102,8 @@ export interface Tables {
 }
 
 export type Reader = Kysely<Tables>;
-export type Writer = Transaction<Tables>;
+/** Within a transaction. */
+export type Writer = Connection;
 export type EntryRow = Selectable<EntriesTable>;
 export type NewEntry = Insertable<EntriesTable>;
 export type DirectoryRow = Selectable<DirectoriesTable>;

@@ -24,53 +24,43 @@ export async function usageOf(reader: Reader, user: string): Promise<Usage> {
 }
 
 /** Adds to what a user has stored. `null` is nobody: what is found in a root of several users. */
-export async function charge(writer: Writer, user: string | null, { bytes, files }: Amount): Promise<void> {
+export function charge(writer: Writer, user: string | null, { bytes, files }: Amount): void {
   if (user === null || (bytes === 0 && files === 0)) return;
-  await addStored(writer, { user, bytes, files });
+  addStored(writer, { user, bytes, files });
 }
 
 /** Adds to what a user has claimed, whatever the quota. */
-export async function chargeReserved(writer: Writer, user: string, { bytes, files }: Amount): Promise<void> {
+export function chargeReserved(writer: Writer, user: string, { bytes, files }: Amount): void {
   if (bytes === 0 && files === 0) return;
-  await addReserved(writer, { user, bytes, files });
+  addReserved(writer, { user, bytes, files });
 }
 
 /** Adds to what a user has claimed if that stays within the quota: one statement, so that nothing comes in between. */
-export async function chargeWithin(
-  writer: Writer,
-  user: string,
-  amount: Amount,
-  quota: Quota,
-): Promise<boolean> {
+export function chargeWithin(writer: Writer, user: string, amount: Amount, quota: Quota): boolean {
   const { bytes, files } = amount;
   if (quota.bytesMax === undefined && quota.filesMax === undefined) {
-    await chargeReserved(writer, user, amount);
+    chargeReserved(writer, user, amount);
     return true;
   }
-  await chargeReserved(writer, user, { bytes: Math.min(bytes, 0), files: Math.min(files, 0) });
+  chargeReserved(writer, user, { bytes: Math.min(bytes, 0), files: Math.min(files, 0) });
   if (bytes <= 0 && files <= 0) return true;
   const [moreBytes, moreFiles] = [Math.max(bytes, 0), Math.max(files, 0)];
-  await writer
-    .insertInto('usage')
-    .values({ user, bytes: 0, files: 0, reserved_bytes: 0, reserved_files: 0 })
-    .onConflict((conflict) => conflict.doNothing())
-    .execute();
-  let update = writer
-    .updateTable('usage')
-    .set((builder) => ({
-      reserved_bytes: builder('reserved_bytes', '+', moreBytes),
-      reserved_files: builder('reserved_files', '+', moreFiles),
-    }))
-    .where('user', '=', user);
-  if (moreBytes > 0 && quota.bytesMax !== undefined)
-    update = update.where(sql<number>`bytes + reserved_bytes`, '<=', quota.bytesMax - moreBytes);
-  if (moreFiles > 0 && quota.filesMax !== undefined)
-    update = update.where(sql<number>`files + reserved_files`, '<=', quota.filesMax - moreFiles);
-  const { numUpdatedRows } = await update.executeTakeFirst();
-  if (numUpdatedRows > 0n) return true;
-  await chargeReserved(writer, user, { bytes: Math.max(-bytes, 0), files: Math.max(-files, 0) });
+  beginUsage(writer, { user });
+  const [updated] = addReservedWithin(writer, {
+    user,
+    moreBytes,
+    moreFiles,
+    // What does not grow may be more than there may be.
+    bytesLimit: (moreBytes > 0 ? quota.bytesMax : undefined) ?? unlimited,
+    filesLimit: (moreFiles > 0 ? quota.filesMax : undefined) ?? unlimited,
+  });
+  if (updated !== undefined) return true;
+  chargeReserved(writer, user, { bytes: Math.max(-bytes, 0), files: Math.max(-files, 0) });
   return false;
 }
+
+/** More than any sum comes to. */
+const unlimited = Number.MAX_VALUE;
 
 /** Makes the sums anew from the entries and claims. Returns what they were wrong by, of each user with a difference. */
 export async function recount(
@@ -98,8 +88,8 @@ export async function recount(
     .groupBy('user')
     .execute();
   await writer.deleteFrom('usage').execute();
-  for (const { user, bytes, files } of stored) await charge(writer, user, { bytes, files });
-  for (const { user, bytes, files } of reserved) await chargeReserved(writer, user, { bytes, files });
+  for (const { user, bytes, files } of stored) charge(writer, user, { bytes, files });
+  for (const { user, bytes, files } of reserved) chargeReserved(writer, user, { bytes, files });
   const after = new Map(stored.map(({ user, bytes, files }) => [user, { bytes, files }]));
   const known = new Map(before.map(({ user, bytes, files }) => [user, { bytes, files }]));
   return [...new Set([...after.keys(), ...known.keys()])]
@@ -136,4 +126,34 @@ const addReserved = prepared<UserAmount, InsertResult>((on, { user, bytes, files
         reserved_files: builder('usage.reserved_files', '+', builder.ref('excluded.reserved_files')),
       })),
     ),
+);
+
+const beginUsage = prepared<{ readonly user: string }, InsertResult>((on, { user }) =>
+  on
+    .insertInto('usage')
+    .values({ user, bytes: 0, files: 0, reserved_bytes: 0, reserved_files: 0 })
+    .onConflict((conflict) => conflict.doNothing()),
+);
+
+interface Increase {
+  readonly user: string;
+  readonly moreBytes: number;
+  readonly moreFiles: number;
+  readonly bytesLimit: number;
+  readonly filesLimit: number;
+}
+
+/** Answers a row if it stays within the limits. */
+const addReservedWithin = prepared<Increase, { readonly user: string }>(
+  (on, { user, moreBytes, moreFiles, bytesLimit, filesLimit }) =>
+    on
+      .updateTable('usage')
+      .set((builder) => ({
+        reserved_bytes: builder('reserved_bytes', '+', moreBytes),
+        reserved_files: builder('reserved_files', '+', moreFiles),
+      }))
+      .where('user', '=', user)
+      .where(sql<number>`bytes + reserved_bytes + ${moreBytes}`, '<=', bytesLimit)
+      .where(sql<number>`files + reserved_files + ${moreFiles}`, '<=', filesLimit)
+      .returning('user'),
 );
