@@ -17,6 +17,9 @@ ifneq ($(wildcard $(node_prefix)/include/node/node.h),)
 export npm_package_config_node_gyp_nodedir := $(node_prefix)
 endif
 
+# What `make bench-growth` is to do beside its defaults; the options are in test/bench/growth.ts.
+GROWTH ?=
+
 # `make test TESTS=test/config` runs a part of the tests; options of tap may stand there as well.
 TESTS ?=
 
@@ -73,8 +76,8 @@ bench-quick: build ## the same in less than two minutes: ratios only, for whoeve
 	$(bench)/bench.ts --quick
 
 .PHONY: bench-growth
-bench-growth: build ## measure how time and memory grow with files, connections and directories; needs gnuplot-nox
-	$(bench)/growth.ts docs/performance.md docs/growth.svg
+bench-growth: build ## measure how time and memory grow with what there is to do; needs gnuplot-nox; GROWTH=--series=tree
+	$(bench)/growth.ts --page=docs/performance.md --plot=docs/growth.svg $(GROWTH)
 	$(bin)/prettier --write --log-level warn docs/performance.md
 
 .PHONY: bench-audit

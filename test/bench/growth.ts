@@ -1,192 +1,84 @@
 /**
  * `make bench-growth`: what scpd takes as its work grows, in seconds and in memory: larger files, more connections, larger
- * directories. Writes a table and a plot (by Debian's gnuplot-nox) for docs/performance.md. Files are in memory.
- * `growth.ts PAGE PLOT [LARGEST_MIB]`
+ * directories and trees, more rows in catalog and journal. Writes tables and a plot (by Debian's gnuplot-nox) for
+ * docs/performance.md. Each series can be run alone, and further: `--series=tree --add --tree=1000000`.
  */
-import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
-import { run } from '../support/clients.ts';
-import { writeRandom } from '../support/content.ts';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
 import { Desk } from './clients.ts';
+import { drawing, tables, type Point } from './growth-page.ts';
+import { rowsKept } from './growth-rows.ts';
+import { connectionsOpen, entriesListed, filesOfSize, treesCopied, type Ground } from './growth-series.ts';
 import { writeBetween } from './page.ts';
-import { Cleanup, startScpd, type Peer } from './peers.ts';
-import { memoryBytesOf, peakBytesOf } from './process-tree.ts';
+import { Cleanup, startScpd } from './peers.ts';
 
-const kib = 1024;
-const mib = 1024 * kib;
-const clientMsMax = 600_000;
-const [page = '', plot = '', largest = '4096'] = process.argv.slice(2);
-const largestMib = Number(largest);
-
-interface Point {
-  /** How much work: bytes, connections, entries. */
-  readonly amount: number;
-  readonly shown: string;
-  readonly seconds: number;
-  readonly peakBytes: number;
-}
-
-interface Series {
-  readonly name: string;
-  readonly points: readonly Point[];
-}
+const { values: options } = parseArgs({
+  options: {
+    page: { type: 'string' },
+    plot: { type: 'string' },
+    /** What was measured; with `--add` the points are added to those of earlier runs, or take their places. */
+    results: { type: 'string', default: '.bench-growth.json' },
+    add: { type: 'boolean', default: false },
+    series: { type: 'string', default: 'size,connections,ls,tree,rows' },
+    /** The largest of each series. A file is stored twice, sent and fetched, and once more where it comes from. */
+    'size-mib': { type: 'string', default: '1024' },
+    connections: { type: 'string', default: '1000' },
+    ls: { type: 'string', default: '1000000' },
+    tree: { type: 'string', default: '100000' },
+    rows: { type: 'string', default: '1000000' },
+    /** The least of a series, to run just its end. */
+    from: { type: 'string', default: '0' },
+    /** Where everything is stored. In memory unless it is too large for that. */
+    below: { type: 'string', default: '/dev/shm' },
+  },
+});
 
 const cleanup = new Cleanup();
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  process.once(signal, () => void cleanup.run().finally(() => process.exit(1)));
+}
+const wanted = options.series.split(',');
+const points: Point[] = options.add && existsSync(options.results) ? saved() : [];
 try {
-  const below = mkdtempSync('/dev/shm/scpd-growth-');
+  const below = mkdtempSync(join(options.below, 'scpd-growth-'));
   cleanup.teardown(() => rmSync(below, { recursive: true, force: true }));
-  const desk = new Desk(mkdtempSync('/dev/shm/scpd-desk-'));
+  const desk = new Desk(mkdtempSync(join(options.below, 'scpd-desk-')));
   cleanup.teardown(() => rmSync(desk.directory, { recursive: true, force: true }));
   const peer = await startScpd(cleanup, 'full', below);
   await desk.meet(peer, [peer.port]);
-  await timed(peer, desk.copy('scp', peer, { direction: 'put', local: desk.file('none'), remote: 'first' }));
-  const series = [
-    ...(await filesOfSize(peer, desk)),
-    await connectionsOpen(peer, desk),
-    await entriesListed(peer, desk),
-  ];
-  writeBetween(page, 'bench-growth', [
-    ...table(series),
-    '',
-    `![Seconds by the amount of work](growth.svg)`,
-    '',
-  ]);
-  draw(series);
+  await desk.copy('scp', peer, { direction: 'put', local: desk.file('none'), remote: 'first' });
+  const ground: Ground = { peer, desk, keep };
+  if (wanted.includes('size'))
+    await filesOfSize(ground, upTo(1024, Number(options['size-mib']) * 1024 ** 2, 16));
+  if (wanted.includes('connections')) await connectionsOpen(ground, upTo(1, Number(options.connections), 10));
+  if (wanted.includes('ls')) await entriesListed(ground, upTo(10, Number(options.ls), 10));
+  if (wanted.includes('tree')) await treesCopied(ground, upTo(100, Number(options.tree), 10));
+  if (wanted.includes('rows'))
+    await rowsKept({ cleanup, below, keep }, upTo(10_000, Number(options.rows), 10));
 } finally {
   await cleanup.run();
 }
+if (options.page !== undefined) writeBetween(options.page, 'bench-growth', tables(points));
+else process.stdout.write(`${tables(points).join('\n')}\n`);
+if (options.plot !== undefined) drawing(points, options.plot);
 
-/** One file, put and fetched. */
-async function filesOfSize(peer: Peer, desk: Desk): Promise<readonly Series[]> {
-  const [put, get]: [Point[], Point[]] = [[], []];
-  for (let sizeBytes = kib; sizeBytes <= largestMib * mib; sizeBytes *= 16) {
-    const [local, back] = [desk.file('sent'), desk.file('fetched')];
-    writeRandom(local, sizeBytes);
-    const point = async (done: Promise<void>): Promise<Point> => ({
-      amount: sizeBytes,
-      shown: sizeShown(sizeBytes),
-      ...(await timed(peer, done)),
-    });
-    put.push(await point(desk.copy('scp', peer, { direction: 'put', local, remote: 'one' })));
-    rmSync(local);
-    get.push(await point(desk.copy('scp', peer, { direction: 'get', local: back, remote: 'one' })));
-    rmSync(back);
-  }
-  rmSync(join(peer.directory, 'one'));
-  return [
-    { name: 'put of one file, by its size in bytes', points: put },
-    { name: 'get of one file, by its size in bytes', points: get },
-  ];
+/** Each as soon as it was measured: a long run that is broken off has given something. */
+function keep(point: Point): void {
+  const { series, shown, seconds } = point;
+  process.stdout.write(`${series}: ${shown}: ${seconds.toFixed(2)} s\n`);
+  const earlier = points.findIndex((other) => other.series === series && other.amount === point.amount);
+  if (earlier >= 0) points.splice(earlier, 1);
+  points.push(point);
+  writeFileSync(options.results, JSON.stringify(points));
 }
 
-/** A put of 16 MiB while others are logged in. */
-async function connectionsOpen(peer: Peer, desk: Desk): Promise<Series> {
-  const local = desk.file('sixteen');
-  writeRandom(local, 16 * mib);
-  const points: Point[] = [];
-  const clients: ChildProcess[] = [];
-  try {
-    for (const amount of [1, 10, 100, 500, 1000]) {
-      while (clients.length < amount - 1) {
-        clients.push(
-          spawn('ssh', ['-N', '-p', String(peer.port), ...desk.sshOptions(peer), `${peer.user}@127.0.0.1`], {
-            stdio: 'ignore',
-          }),
-        );
-        await pause(60);
-      }
-      await pause(3000);
-      const lost = clients.filter(({ exitCode }) => exitCode !== null).length;
-      if (lost > 0) throw new Error(`${lost} of ${clients.length} connections were not kept`);
-      const done = desk.copy('scp', peer, { direction: 'put', local, remote: 'one' });
-      points.push({ amount, shown: String(amount), ...(await timed(peer, done)) });
-    }
-  } finally {
-    clients.forEach((client) => client.kill('SIGTERM'));
-  }
-  await pause(3000);
-  return { name: 'put of 16 MiB, by connections', points };
+function saved(): Point[] {
+  return JSON.parse(readFileSync(options.results, 'utf8')) as Point[];
 }
 
-/** `ls` of a directory. */
-async function entriesListed(peer: Peer, desk: Desk): Promise<Series> {
-  const points: Point[] = [];
-  const directory = join(peer.directory, 'many');
-  mkdirSync(directory);
-  let made = 0;
-  for (const amount of [10, 1000, 100_000, 1_000_000]) {
-    for (; made < amount; made += 1) writeFileSync(join(directory, `entry-${made}`), '');
-    const done = run(
-      'sftp',
-      ['-b', '-', '-P', String(peer.port), ...desk.sshOptions(peer), `${peer.user}@127.0.0.1`],
-      {
-        input: 'ls -1f many\n',
-        timeoutMs: clientMsMax,
-      },
-    ).then(({ status, stdout, stderr }) => {
-      const listed = stdout.split('\n').filter((line) => line.includes('entry-')).length;
-      if (status !== 0 || listed !== amount) throw new Error(`${listed} of ${amount} entries: ${stderr}`);
-    });
-    points.push({ amount, shown: String(amount), ...(await timed(peer, done)) });
-  }
-  return { name: 'ls of a directory, by its entries', points };
-}
-
-async function timed(peer: Peer, done: Promise<void>): Promise<Pick<Point, 'seconds' | 'peakBytes'>> {
-  const began = performance.now();
-  let seconds = 0;
-  const work = done.then(() => (seconds = (performance.now() - began) / 1000));
-  const peakBytes = await peakBytesOf(peer.pid, work);
-  return { seconds, peakBytes: Math.max(peakBytes, memoryBytesOf(peer.pid)) };
-}
-
-function table(series: readonly Series[]): string[] {
-  const rows = series.flatMap(({ name, points }) =>
-    points.map(
-      ({ shown, seconds, peakBytes }) =>
-        `| ${name} | ${shown} | ${seconds.toFixed(2)} s | ${Math.round(peakBytes / mib)} MiB |`,
-    ),
-  );
-  return [
-    '| what | amount | time | memory of all processes, at most |',
-    '| --- | --- | --- | --- |',
-    ...rows,
-  ];
-}
-
-/** Each series on two logarithmic axes: what is linear is a straight line that rises no steeper than the dotted one. */
-function draw(series: readonly Series[]): void {
-  mkdirSync(dirname(plot), { recursive: true });
-  const blocks = series.map(({ points }, index) =>
-    [`$series${index} << END`, ...points.map(({ amount, seconds }) => `${amount} ${seconds}`), 'END'].join(
-      '\n',
-    ),
-  );
-  const lines = series.map(
-    ({ name }, index) => `$series${index} with linespoints linewidth 2 title "${name}"`,
-  );
-  const program = [
-    'set terminal svg size 900,520 background "white"',
-    `set output "${plot}"`,
-    'set logscale xy',
-    'set format x "10^{%L}"',
-    'set xlabel "amount of work"',
-    'set ylabel "seconds"',
-    'set grid',
-    'set key outside bottom center',
-    ...blocks,
-    `plot [*:*] [0.05:*] ${lines.join(', ')}, x / 1e8 with lines dashtype 3 linecolor "gray" title "linear: 100 MB/s"`,
-  ];
-  execFileSync('gnuplot', [], { input: program.join('\n') });
-}
-
-function sizeShown(bytes: number): string {
-  const units = ['B', 'KiB', 'MiB', 'GiB'];
-  const power = Math.floor(Math.log2(bytes) / 10);
-  return `${bytes / 1024 ** power} ${units[power] ?? ''}`;
-}
-
-async function pause(ms: number): Promise<void> {
-  await new Promise((resolve) => setTimeout(resolve, ms));
+function upTo(first: number, last: number, factor: number): number[] {
+  const amounts: number[] = [];
+  for (let amount = first; amount <= last; amount *= factor) amounts.push(amount);
+  return amounts.filter((amount) => amount >= Number(options.from));
 }
