@@ -1,7 +1,8 @@
 /**
  * `make bench` and `make bench-quick`: scpd beside Debian's sshd, on one machine, in one run, with the same keys and the same
  * client; and beside ProFTPD, in fewer rounds, where it is installed. Options: `--quick`, `--rows=PATTERN`,
- * `--places=tmpfs,disk`, `--rounds=N`, `--second-rounds=N` (0: no ProFTPD), `--results=FILE` (results are added to it).
+ * `--places=tmpfs,disk`, `--rounds=N`, `--second-rounds=N` (0: no ProFTPD), `--results=FILE` (results are added to it),
+ * `--line=MS,BITS_PER_SECOND` (with 0,1e11 it tells whether the program that is the long line holds anybody up).
  */
 import { spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -16,7 +17,6 @@ import { proftpdMissing, startProftpd } from './proftpd.ts';
 import { allRows, quickRows, type Row } from './rows.ts';
 
 const memoryDirectory = '/dev/shm';
-const far = { roundTripMs: 80, bitsPerSecond: 1e9 };
 
 const { values: options } = parseArgs({
   options: {
@@ -26,8 +26,10 @@ const { values: options } = parseArgs({
     rounds: { type: 'string' },
     'second-rounds': { type: 'string' },
     results: { type: 'string' },
+    line: { type: 'string', default: '80,1e9' },
   },
 });
+const [roundTripMs = 0, bitsPerSecond = 0] = options.line.split(',').map(Number);
 const places = (options.places ?? (options.quick ? 'tmpfs' : 'tmpfs,disk')).split(',');
 const rounds = Number(options.rounds ?? (options.quick ? 3 : 7));
 const secondRounds = Number(options['second-rounds'] ?? (options.quick ? 0 : 3));
@@ -121,7 +123,7 @@ async function startLines(cleanup: Cleanup, peers: readonly Peer[]): Promise<Map
   const lines = new Map<Peer, number>();
   for (const peer of peers) {
     const program = fileURLToPath(new URL('delay-proxy.ts', import.meta.url));
-    const parameters = [peer.port, far.roundTripMs, far.bitsPerSecond].map(String);
+    const parameters = [peer.port, roundTripMs, bitsPerSecond].map(String);
     const child = spawn(process.execPath, ['--import=@tapjs/typescript/import', program, ...parameters], {
       stdio: ['ignore', 'pipe', 'inherit'],
     });
