@@ -1,5 +1,6 @@
 /** Those who watch a running server: its status, its metrics, whether it is ready. */
 import { monitorEventLoopDelay } from 'node:perf_hooks';
+import { setTimeout as pause } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import type { JournalCopies } from './audit/copies.ts';
 import { ObservedJournal } from './audit/observed-journal.ts';
@@ -7,7 +8,7 @@ import type { SharedJournal } from './audit/record.ts';
 import type { Catalog } from './catalog/catalog.ts';
 import { version } from './cli/run.ts';
 import type { Config } from './config/config.ts';
-import { statusRowsMax } from './limits.ts';
+import { catalogPagePauseMs, statusRowsMax } from './limits.ts';
 import { openHealth, type HealthServer } from './observe/health.ts';
 import { Metrics, type Snapshot } from './observe/metrics.ts';
 import { LastUploads, type ServerStatus, type UserStatus } from './observe/status.ts';
@@ -32,6 +33,7 @@ export class Observers {
   readonly #delay = monitorEventLoopDelay({ resolution: 20 });
   readonly #began = performance.now();
   #health: HealthServer | undefined;
+  #isClosed = false;
 
   constructor({ journal, catalog, copies, log }: Watched) {
     this.#catalog = catalog;
@@ -46,8 +48,33 @@ export class Observers {
 
   /** Reads what was there before, and opens the health port, if there is to be one. */
   async start(supervisor: Supervisor): Promise<void> {
-    for (const { user, ...upload } of await this.#catalog.lastUploads()) this.#lastUploads.know(user, upload);
+    await this.#recall(supervisor.config);
     await this.listen(supervisor);
+  }
+
+  /**
+   * What was uploaded before. The newest files are looked at at once, and older ones while the server serves, for as long as there
+   * is a user who has any and was not met.
+   */
+  async #recall({ users }: Config): Promise<void> {
+    const wanted = new Set<string>();
+    for (const { user } of users) if ((await this.#catalog.usage(user.name)).files > 0) wanted.add(user.name);
+    const pages = this.#catalog.lastUploads()[Symbol.asyncIterator]();
+    const goOn = async (): Promise<boolean> => {
+      if (wanted.size === 0 || this.#isClosed) return false;
+      const { value, done } = await pages.next();
+      if (done === true) return false;
+      for (const { user, ...upload } of value) {
+        wanted.delete(user);
+        this.#lastUploads.know(user, upload);
+      }
+      return true;
+    };
+    const rest = async (): Promise<void> => {
+      while (await goOn()) await pause(catalogPagePauseMs);
+    };
+    if (await goOn())
+      void rest().catch((error: unknown) => this.#log.warn({ err: error }, 'earlier uploads are not known'));
   }
 
   /** Opens the health port of the configuration, and closes the one before. If it can't be had, that one stays. */
@@ -76,6 +103,7 @@ export class Observers {
   }
 
   close(): void {
+    this.#isClosed = true;
     this.release();
     this.#delay.disable();
   }

@@ -140,6 +140,7 @@ export const catalogRepairMsMin = 1000; // before what could not be noted is loo
 export const catalogRepairMsMax = 60 * 1000;
 export const catalogRepairsMax = 1000; // names that could not be noted; beyond it the whole root is looked at
 export const catalogPageEntries = 500; // read at once when all entries are gone through
+export const catalogPagePauseMs = 5; // between pages of what nobody waits for; a page takes some 3 ms
 export const catalogBatchEntries = 50; // looked at on the disk in one transaction: some 2 ms
 export const quotaStepBytes = 16 * mib; // claimed ahead for an upload of undeclared size
 

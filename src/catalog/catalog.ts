@@ -82,8 +82,8 @@ export interface Catalog {
     readonly quota: Quota;
   }): Promise<Ledger>;
   usage(user: string): Promise<Usage>;
-  /** The newest file of each user that came whole. Looks at everything. */
-  lastUploads(): Promise<readonly LastUpload[]>;
+  /** Uploads that came whole, the newest first, page by page; some pages have none. */
+  lastUploads(): AsyncIterable<readonly LastUpload[]>;
   /** Rejects if nothing can be written. */
   checkWritable(): Promise<void>;
   entryAt(root: CatalogRoot, path: VirtualPath): Promise<CatalogEntry | undefined>;
@@ -149,8 +149,8 @@ export class SqliteCatalog implements Catalog {
     return await usageOf(this.database.read, user);
   }
 
-  async lastUploads(): Promise<readonly LastUpload[]> {
-    return await newestUploads(this.database.read);
+  lastUploads(): AsyncIterable<readonly LastUpload[]> {
+    return newestUploads(this.database.read);
   }
 
   async checkWritable(): Promise<void> {
