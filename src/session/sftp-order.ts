@@ -27,21 +27,39 @@ interface Running {
 }
 
 export class RequestOrder {
-  readonly #running = new Set<Running>();
+  /** By handle, the latest: it waits for the earlier ones. */
+  readonly #latest = new Map<string, Running>();
+  /** Those that have to do with paths. */
+  readonly #onPaths = new Set<Running>();
 
   /** Runs `act` once everything earlier that it must not overtake is done; never at once, but in a later microtask. */
-  async run<T>(claims: Claims, act: () => Promise<T>): Promise<T> {
-    const before = [...this.#running].filter((earlier) => conflict(earlier.claims, claims));
-    const work = (async () => {
-      await Promise.all(before.map(({ done }) => done));
-      return await act();
-    })();
-    const running = { claims, done: work.catch(() => undefined) };
-    this.#running.add(running);
-    try {
-      return await work;
-    } finally {
-      this.#running.delete(running);
+  run<T>(claims: Claims, act: () => Promise<T>): Promise<T> {
+    const before = this.#before(claims);
+    const work = (before.length < 2 ? (before[0] ?? Promise.resolve()) : Promise.all(before)).then(act);
+    const over = (): void => this.#forget(running);
+    const running: Running = { claims, done: work.then(over, over) };
+    for (const handle of claims.handles) this.#latest.set(handle, running);
+    if (claims.paths.length > 0) this.#onPaths.add(running);
+    return work;
+  }
+
+  /** What has to be over first. */
+  #before(claims: Claims): readonly Promise<unknown>[] {
+    const before = new Set<Running>();
+    for (const handle of claims.handles) {
+      const earlier = this.#latest.get(handle);
+      if (earlier !== undefined) before.add(earlier);
+    }
+    if (claims.paths.length > 0) {
+      for (const earlier of this.#onPaths) if (conflict(earlier.claims, claims)) before.add(earlier);
+    }
+    return [...before].map(({ done }) => done);
+  }
+
+  #forget(running: Running): void {
+    this.#onPaths.delete(running);
+    for (const handle of running.claims.handles) {
+      if (this.#latest.get(handle) === running) this.#latest.delete(handle);
     }
   }
 }
@@ -78,8 +96,8 @@ function pathsNamed(text: string): readonly VirtualPath[] {
   }
 }
 
+/** Whether paths forbid that they run side by side. */
 function conflict(earlier: Claims, later: Claims): boolean {
-  if (earlier.handles.some((handle) => later.handles.includes(handle))) return true;
   if (!earlier.changes && !later.changes) return false;
   return earlier.paths.some((one) =>
     later.paths.some((other) => isWithin(one, other) || isWithin(other, one)),

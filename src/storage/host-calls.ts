@@ -4,12 +4,28 @@
  */
 import fs from 'node:fs';
 import { promisify } from 'node:util';
+import { paced } from './pace.ts';
+
+const readLater = promisify(fs.read);
+const writeLater = promisify(fs.write);
+
+type Transfer = [descriptor: number, memory: Buffer, start: number, lengthBytes: number, position: number];
 
 export const host = {
   open: promisify(fs.open),
   close: promisify(fs.close),
-  read: promisify(fs.read),
-  write: promisify(fs.write),
+  read: (...call: Transfer) =>
+    paced(
+      call[3],
+      () => ({ bytesRead: fs.readSync(...call) }),
+      () => readLater(...call),
+    ),
+  write: (...call: Transfer) =>
+    paced(
+      call[3],
+      () => ({ bytesWritten: fs.writeSync(...call) }),
+      () => writeLater(...call),
+    ),
   fsync: promisify(fs.fsync),
   fdatasync: promisify(fs.fdatasync),
   fstat: promisify(fs.fstat),

@@ -12,7 +12,7 @@ import { isFullRun, newCounts, noteFault } from '../support/faults/fault-table.t
 import { ways, type Way } from '../support/faults/ways.ts';
 
 if (isFullRun) t.setTimeout(3_600_000);
-const uploadBytes = 60_000_000; // so many that it is still under way when the directory goes
+const uploadBytes = 200_000_000; // so many that it is still under way when the directory goes
 
 interface Disturbance {
   readonly fault: string;
