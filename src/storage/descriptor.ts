@@ -59,6 +59,26 @@ export function release(descriptor: number): void {
   closeSync(descriptor);
 }
 
+/** A descriptor that several hold, and that is closed when the last of them lets go. Whoever makes it is the first. */
+export class SharedDescriptor {
+  readonly number: number;
+  #holders = 1;
+
+  constructor(descriptor: number) {
+    this.number = descriptor;
+  }
+
+  hold(): this {
+    this.#holders += 1;
+    return this;
+  }
+
+  letGo(): void {
+    this.#holders -= 1;
+    if (this.#holders === 0) release(this.number);
+  }
+}
+
 /** What has the name now; undefined for nothing. Throws host errors. */
 export function lookSync(parent: number, name: string): StoredAttributes | undefined {
   const stats = lstatSync(at(parent, name), { throwIfNoEntry: false });

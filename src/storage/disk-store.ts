@@ -23,6 +23,7 @@ import {
   openFlags,
   readLinkSync,
   release,
+  SharedDescriptor,
 } from './descriptor.ts';
 import { openListing } from './disk-listing.ts';
 import { Unsynced, type Durability } from './durability.ts';
@@ -33,6 +34,7 @@ import { moveExclusively } from './exclusive-move.ts';
 import { openRoot } from './open-root.ts';
 import { dropPartial } from './partial-area.ts';
 import { stageFile } from './staged-file.ts';
+import { StagingArea } from './staging-area.ts';
 import { DiskStoredFile } from './stored-file.ts';
 import { removeKeeping, replaceKeeping, type Original } from './version-area.ts';
 import { isInPlace, lookBeneath, walk, type Found, type LinkPolicy } from './walk.ts';
@@ -58,64 +60,44 @@ export function openDiskStore(
 }
 
 class DiskStore implements Store {
-  readonly #root: Root;
-  readonly #durability: Durability;
-  readonly #changed: Unsynced;
-  readonly #options: StoreOptions;
-  readonly #modes: Modes;
+  /** A session may end before its last act does. */
+  readonly #root: SharedDescriptor;
+  readonly #facts: StoreFacts;
 
   constructor(root: number, durability: Durability, options: StoreOptions) {
-    this.#root = new Root(root);
-    this.#durability = durability;
-    this.#changed = new Unsynced(durability);
-    this.#options = options;
-    this.#modes = new Modes(options.umask);
+    this.#root = new SharedDescriptor(root);
+    this.#facts = {
+      ...options,
+      durability,
+      changed: new Unsynced(durability),
+      staging: new StagingArea(root),
+      modes: new Modes(options.umask),
+    };
   }
 
-  async locate(path: VirtualPath, options: { readonly follow: boolean }): Promise<Place> {
-    const { symlinks: links } = this.#options;
-    const found = walk(this.#root.descriptor, path, { ...options, links });
-    this.#root.hold();
-    const [root, durability, changed] = [this.#root, this.#durability, this.#changed];
-    return new DiskPlace(found, { root, durability, changed, modes: this.#modes, ...this.#options });
+  async locate(path: VirtualPath, { follow }: { readonly follow: boolean }): Promise<Place> {
+    const found = walk(this.#root.number, path, { follow, links: this.#facts.symlinks });
+    return new DiskPlace(found, this.#root.hold(), this.#facts);
   }
 
   async dropPartial(id: string): Promise<void> {
-    await dropPartial(this.#root.descriptor, id);
+    await dropPartial(this.#root.number, id);
   }
 
   async settle(): Promise<void> {
-    await this.#changed.settle();
+    await this.#facts.changed.settle();
   }
 
   close(): void {
-    this.#changed.release();
+    this.#facts.changed.release();
+    this.#facts.staging.close();
     this.#root.letGo();
-  }
-}
-
-/** The descriptor of a root, which is closed when nobody needs it any more: a session may end before its last act does. */
-class Root {
-  readonly descriptor: number;
-  #holders = 1;
-
-  constructor(descriptor: number) {
-    this.descriptor = descriptor;
-  }
-
-  hold(): void {
-    this.#holders += 1;
-  }
-
-  letGo(): void {
-    this.#holders -= 1;
-    if (this.#holders === 0) release(this.descriptor);
   }
 }
 
 /** What a place needs of its store. */
 interface StoreFacts extends StoreOptions {
-  readonly root: Root;
+  readonly staging: StagingArea;
   readonly durability: Durability;
   readonly changed: Unsynced;
   readonly modes: Modes;
@@ -125,25 +107,28 @@ class DiskPlace implements Place {
   readonly path: VirtualPath;
   readonly attributes: StoredAttributes | undefined;
   readonly throughLink: boolean;
-  readonly #parent: number;
+  readonly #root: SharedDescriptor;
+  readonly #parent: SharedDescriptor;
   readonly #name: string;
   readonly #store: StoreFacts;
 
-  constructor(found: Found, store: StoreFacts) {
+  /** @param root held for it */
+  constructor(found: Found, root: SharedDescriptor, store: StoreFacts) {
     this.path = found.path;
     this.attributes = found.stats === undefined ? undefined : attributesOf(found.stats);
     this.throughLink = found.throughLink;
-    this.#parent = found.parent;
+    this.#root = root;
+    this.#parent = new SharedDescriptor(found.parent);
     this.#name = found.name;
     this.#store = store;
   }
 
   look(): StoredAttributes | undefined {
-    return onHostSync(() => lookSync(this.#parent, this.#name));
+    return onHostSync(() => lookSync(this.#parent.number, this.#name));
   }
 
   lookAt(path: VirtualPath): StoredAttributes | undefined {
-    return lookBeneath(this.#store.root.descriptor, path);
+    return lookBeneath(this.#root.number, path);
   }
 
   isInPlace(): boolean {
@@ -152,7 +137,7 @@ class DiskPlace implements Place {
 
   async list(): Promise<Listing<StoredAttributes>> {
     return await openListing(
-      onHostSync(() => openDirectorySync(this.#parent, this.#name)),
+      onHostSync(() => openDirectorySync(this.#parent.number, this.#name)),
       { isRoot: this.path === '/', gone: this.#store.gone },
     );
   }
@@ -164,6 +149,8 @@ class DiskPlace implements Place {
   async stage(options: StageOptions): Promise<StagedFile> {
     return await stageFile({
       final: this.#original(),
+      held: [this.#root, this.#parent],
+      area: this.#store.staging,
       keepsVersion: options.keepsVersion === true,
       openOld: options.keepContent ? () => this.#openContent() : undefined,
       partial: options.partial,
@@ -182,21 +169,23 @@ class DiskPlace implements Place {
 
   async makeDirectory(mode: number): Promise<void> {
     const given = this.#store.modes.newDirectory(mode);
-    await this.#store.changed.during([this.#parent], async () => {
-      await host.mkdir(at(this.#parent, this.#name), given);
+    await this.#store.changed.during([this.#parent.number], async () => {
+      await host.mkdir(at(this.#parent.number, this.#name), given);
       if (losesToDaemon(given)) await this.#giveMode(given);
     });
   }
 
   async removeDirectory(): Promise<void> {
-    await this.#store.changed.during([this.#parent], () => host.rmdir(at(this.#parent, this.#name)));
+    await this.#store.changed.during([this.#parent.number], () =>
+      host.rmdir(at(this.#parent.number, this.#name)),
+    );
   }
 
   async remove({ keepVersion } = { keepVersion: false }): Promise<KeptVersion | undefined> {
     if (keepVersion) return await removeKeeping(this.#original(), this.#store.changed);
-    await this.#store.changed.during([this.#parent], async () => {
+    await this.#store.changed.during([this.#parent.number], async () => {
       this.#requireInPlace();
-      await host.unlink(at(this.#parent, this.#name));
+      await host.unlink(at(this.#parent.number, this.#name));
     });
     return undefined;
   }
@@ -207,9 +196,9 @@ class DiskPlace implements Place {
   ): Promise<KeptVersion | undefined> {
     if (!(target instanceof DiskPlace)) throw new TypeError('a place of another store');
     if (target.path !== this.path && isWithin(target.path, this.path)) throw new ScpdError('INVALID_RENAME');
-    const [from, to] = [at(this.#parent, this.#name), at(target.#parent, target.#name)];
+    const [from, to] = [at(this.#parent.number, this.#name), at(target.#parent.number, target.#name)];
     const requireBoth = (): true => this.#requireInPlace() && target.#requireInPlace();
-    return await this.#store.changed.during([target.#parent, this.#parent], async () => {
+    return await this.#store.changed.during([target.#parent.number, this.#parent.number], async () => {
       requireBoth();
       if (!options.replace) this.#moveWithoutReplacing(from, to, target);
       else if (this.#isOtherNameOf(target)) host.unlinkSync(from);
@@ -222,7 +211,7 @@ class DiskPlace implements Place {
   }
 
   async setAttributes(change: Omit<AttributeChange, 'sizeBytes'>): Promise<void> {
-    const descriptor = await onHost(() => host.open(at(this.#parent, this.#name), openFlags.anything));
+    const descriptor = await onHost(() => host.open(at(this.#parent.number, this.#name), openFlags.anything));
     try {
       const now = attributesOf(fstatSync(descriptor));
       if (now.kind === 'other') throw new ScpdError('NOT_A_REGULAR_FILE');
@@ -234,24 +223,26 @@ class DiskPlace implements Place {
   }
 
   async readLink(): Promise<string> {
-    return onHostSync(() => decodeName(readLinkSync(this.#parent, this.#name)));
+    return onHostSync(() => decodeName(readLinkSync(this.#parent.number, this.#name)));
   }
 
   async makeLink(target: string): Promise<void> {
     if (this.#store.symlinks === 'refuse') throw new ScpdError('LINK_REFUSED');
     const text = target.isWellFormed() ? target : encodeName(target);
-    await this.#store.changed.during([this.#parent], () => host.symlink(text, at(this.#parent, this.#name)));
+    await this.#store.changed.during([this.#parent.number], () =>
+      host.symlink(text, at(this.#parent.number, this.#name)),
+    );
   }
 
   async linkTo(target: Place): Promise<void> {
     if (!(target instanceof DiskPlace)) throw new TypeError('a place of another store');
-    await this.#store.changed.during([target.#parent], () =>
-      host.link(at(this.#parent, this.#name), at(target.#parent, target.#name)),
+    await this.#store.changed.during([target.#parent.number], () =>
+      host.link(at(this.#parent.number, this.#name), at(target.#parent.number, target.#name)),
     );
   }
 
   async space(): Promise<Space> {
-    const facts = await onHost(() => host.statfs(itself(this.#parent)));
+    const facts = await onHost(() => host.statfs(itself(this.#parent.number)));
     return {
       blockBytes: facts.bsize,
       totalBytes: facts.blocks * facts.bsize,
@@ -263,18 +254,18 @@ class DiskPlace implements Place {
   }
 
   close(): void {
-    release(this.#parent);
-    this.#store.root.letGo();
+    this.#parent.letGo();
+    this.#root.letGo();
   }
 
   #original(): Original {
-    return { root: this.#store.root.descriptor, parent: this.#parent, name: this.#name, path: this.path };
+    return { root: this.#root.number, parent: this.#parent.number, name: this.#name, path: this.path };
   }
 
   /** To the directory that was just made. If that fails it is as closed as the daemon makes things, and made all the same. */
   async #giveMode(mode: number): Promise<void> {
     try {
-      const descriptor = openDirectorySync(this.#parent, this.#name);
+      const descriptor = openDirectorySync(this.#parent.number, this.#name);
       await host.chmod(itself(descriptor), mode).finally(() => release(descriptor));
     } catch {
       // It may have been moved or removed meanwhile.
@@ -294,12 +285,12 @@ class DiskPlace implements Place {
     if (change.mode !== undefined) throw new ScpdError('UNSUPPORTED', 'Linux has no modes of links');
     const accessed = change.accessedSeconds ?? now.accessedSeconds;
     const modified = change.modifiedSeconds ?? now.modifiedSeconds;
-    await onHost(() => host.lutimes(at(this.#parent, this.#name), accessed, modified));
+    await onHost(() => host.lutimes(at(this.#parent.number, this.#name), accessed, modified));
   }
 
   /** A regular file opened for reading; anything else is refused without being waited for. */
   #openContent(): number {
-    const descriptor = onHostSync(() => openSync(at(this.#parent, this.#name), openFlags.content));
+    const descriptor = onHostSync(() => openSync(at(this.#parent.number, this.#name), openFlags.content));
     const { kind } = attributesOf(onHostSync(() => fstatSync(descriptor)));
     if (kind === 'file') return descriptor;
     release(descriptor);
@@ -315,8 +306,8 @@ class DiskPlace implements Place {
   /** Two names of one file: rename(2) does nothing then, and says that it did it. mv(1) removes the old name. */
   #isOtherNameOf(target: DiskPlace): boolean {
     if (this.path === target.path || this.look()?.kind !== 'file') return false;
-    const [parent, name] = [target.#parent, target.#name];
-    return isSameFile({ parent: this.#parent, name: this.#name }, { parent, name });
+    const [parent, name] = [target.#parent.number, target.#name];
+    return isSameFile({ parent: this.#parent.number, name: this.#name }, { parent, name });
   }
 
   #moveWithoutReplacing(from: string | Buffer, to: string | Buffer, target: DiskPlace): void {

@@ -11,12 +11,12 @@
  *
  * An upload that goes on where an interrupted one ended begins with what that one left, and grows where that file is.
  */
-import { closeSync, fchmodSync, fstatSync, futimesSync, lstatSync, openSync } from 'node:fs';
+import { closeSync, fchmodSync, fstatSync, futimesSync, lstatSync } from 'node:fs';
 import { v7 as newId } from 'uuid';
 import { errorCode, ScpdError } from '../errors.ts';
 import type { AttributeChange, Attributes } from '../guard/files.ts';
 import type { Published, Replacement, StagedFile, StageOptions } from '../guard/store.ts';
-import { at, attributesOf, duplicateSync, lookSync, openFlags, release } from './descriptor.ts';
+import { at, attributesOf, lookSync, release, SharedDescriptor } from './descriptor.ts';
 import type { Unsynced, Durability } from './durability.ts';
 import { EarlyFlush } from './early-flush.ts';
 import { onHost, onHostSync } from './errno.ts';
@@ -25,17 +25,20 @@ import type { Modes } from './modes.ts';
 import { moveExclusively } from './exclusive-move.ts';
 import { moveToPartials, openPartial } from './partial-area.ts';
 import { RunningHash } from './running-hash.ts';
-import { openStagingArea, stagedName as nameOf } from './staging-area.ts';
+import { stagedName as nameOf, type StagingArea } from './staging-area.ts';
 import { readFully } from './stored-file.ts';
 import { replaceKeeping, type Original } from './version-area.ts';
 import { isInPlace, lookBeneath } from './walk.ts';
 
 const copyChunkBytes = 1024 * 1024;
 
-/** What a staged file needs to know. The descriptors are borrowed: it opens its own. */
+/** What a staged file needs to know. */
 export interface StagingRequest {
   /** Where the file will stand. */
   readonly final: Original;
+  /** Whose the descriptors in `final` are: held until the file is published or removed. */
+  readonly held: readonly SharedDescriptor[];
+  readonly area: StagingArea;
   /** Whether what it replaces stays as a version. */
   readonly keepsVersion: boolean;
   /** Opens the content to start from, if any is to be kept. */
@@ -57,59 +60,47 @@ export interface StagingRequest {
 }
 
 interface Opened {
-  readonly root: number;
   readonly id: string;
   /** The directory of ours in which the file grows, and its name there. */
-  readonly staging: number;
+  readonly staging: SharedDescriptor;
   readonly stagedName: string;
-  readonly parent: number;
   readonly staged: number;
   readonly old: { readonly descriptor: number; readonly sizeBytes: number } | undefined;
 }
 
 /** Creates a staged file. Throws ScpdError and leaves nothing behind then. */
 export async function stageFile(request: StagingRequest): Promise<StagedFile> {
-  const descriptors: number[] = [];
-  const keep = (descriptor: number): number => {
-    descriptors.push(descriptor);
-    return descriptor;
-  };
+  const held = request.held.map((shared) => shared.hold());
+  let old: Opened['old'];
   try {
     return await onHost(async () => {
-      const root = keep(duplicateSync(request.final.root));
-      const parent = keep(duplicateSync(request.final.parent));
-      const old = openOld(request, keep);
+      old = openOld(request);
       const id = newId();
-      const file = await openStaged(request, { root, parent, id }, keep);
-      return new DiskStagedFile(request, { id, root, parent, old, ...file });
+      return new DiskStagedFile(request, { id, old, ...(await openStaged(request, id)) });
     });
   } catch (error) {
-    descriptors.forEach(release);
+    if (old !== undefined) release(old.descriptor);
+    for (const shared of held) shared.letGo();
     throw error;
   }
 }
 
 async function openStaged(
-  { partial }: StagingRequest,
-  { root, parent, id }: Pick<Opened, 'root' | 'parent' | 'id'>,
-  keep: (descriptor: number) => number,
+  { partial, final, area }: StagingRequest,
+  id: string,
 ): Promise<Pick<Opened, 'staging' | 'stagedName' | 'staged'>> {
   if (partial !== undefined) {
-    const { area, file } = await openPartial(root, partial);
-    return { staging: keep(area), stagedName: partial.id, staged: keep(file) };
-  }
-  const staging = keep(openStagingArea(root));
-  if (fstatSync(staging).dev !== fstatSync(parent).dev) {
-    throw new ScpdError('OTHER_FILE_SYSTEM', 'another file system is mounted below the root');
+    const waiting = await openPartial(final.root, partial);
+    return { staging: new SharedDescriptor(waiting.area), stagedName: partial.id, staged: waiting.file };
   }
   const stagedName = nameOf(id);
-  const staged = keep(openSync(at(staging, stagedName), openFlags.newFile, 0o600));
-  return { staging, stagedName, staged };
+  const { file, directory } = area.make(stagedName, fstatSync(final.parent).dev);
+  return { staging: directory, stagedName, staged: file };
 }
 
-function openOld(request: StagingRequest, keep: (descriptor: number) => number): Opened['old'] {
+function openOld(request: StagingRequest): Opened['old'] {
   if (request.openOld === undefined) return undefined;
-  const descriptor = keep(request.openOld());
+  const descriptor = request.openOld();
   return { descriptor, sizeBytes: fstatSync(descriptor).size };
 }
 
@@ -205,7 +196,7 @@ class DiskStagedFile implements StagedFile {
       const { inode, identity, mode, modifiedSeconds } = attributesOf(fstatSync(this.#descriptor));
       const published = { bytes: this.#reached, sha256, inode, identity, mode, modifiedSeconds, ...place };
       // Before the file is closed, so that its inode can't be another file's.
-      await note?.(published, (path) => lookBeneath(this.#opened.root, path));
+      await note?.(published, (path) => lookBeneath(this.#request.final.root, path));
       await this.#release();
       return published;
     } catch (error) {
@@ -215,18 +206,19 @@ class DiskStagedFile implements StagedFile {
   }
 
   async suspend(id: string, sizeBytes: number): Promise<boolean> {
-    const { root, staging, stagedName, parent } = this.#opened;
+    const { staging, stagedName } = this.#opened;
+    const { root, parent, name } = this.#request.final;
     await this.#hash.stop();
     try {
       await this.#flush?.ended();
       if (this.#failure !== undefined || sizeBytes > this.#reached) throw new ScpdError('STORAGE_FAILED');
       // What stands there now is what the client will be shown, and what it will go on with.
-      const isTaken = onHostSync(() => lookSync(parent, this.#request.final.name)) !== undefined;
+      const isTaken = onHostSync(() => lookSync(parent, name)) !== undefined;
       if (isTaken && !this.#request.isApart) throw new ScpdError('ALREADY_EXISTS');
       await onHost(async () => {
         await host.ftruncate(this.#descriptor, sizeBytes);
         await host.fsync(this.#descriptor);
-        await moveToPartials(root, { from: at(staging, stagedName), id });
+        await moveToPartials(root, { from: at(staging.number, stagedName), id });
       });
     } catch {
       await this.discard();
@@ -238,19 +230,17 @@ class DiskStagedFile implements StagedFile {
 
   async discard(): Promise<void> {
     // A file that can't be removed now is an orphan that the next start sweeps; the one who aborts has a reason already.
-    await host.unlink(at(this.#opened.staging, this.#opened.stagedName)).catch(() => undefined);
+    await host.unlink(at(this.#opened.staging.number, this.#opened.stagedName)).catch(() => undefined);
     await this.#release();
   }
 
   async #release(): Promise<void> {
-    const { root, staging, parent, old } = this.#opened;
+    const { staging, old } = this.#opened;
     await this.#hash.stop();
     await this.#flush?.ended().catch(() => undefined); // it needs the descriptor
     closeQuietly(this.#descriptor);
-    release(root);
-    release(staging);
-    release(parent);
     if (old !== undefined) release(old.descriptor);
+    for (const shared of [staging, ...this.#request.held]) shared.letGo();
   }
 
   /** Runs a step; once one failed, the file can no longer be what the client believes it is. */
@@ -309,19 +299,19 @@ class DiskStagedFile implements StagedFile {
   }
 
   async #moveIntoPlace(): Promise<Pick<Published, 'name' | 'kept'>> {
-    const { root, staging, stagedName, parent } = this.#opened;
+    const { staging, stagedName } = this.#opened;
     const { final, keepsVersion, changed } = this.#request;
-    const from = at(staging, stagedName);
+    const from = at(staging.number, stagedName);
     // Synchronous: nothing of this server comes between the question and the rename.
     const takeOver = {
       isAllowed: () => this.#mayReplace(),
-      act: () => host.renameSync(from, at(parent, final.name)),
+      act: () => host.renameSync(from, at(final.parent, final.name)),
     };
     if (keepsVersion && takeOver.isAllowed()) {
-      const { taken, ...kept } = await replaceKeeping({ ...final, root, parent }, changed, takeOver);
+      const { taken, ...kept } = await replaceKeeping(final, changed, takeOver);
       if (taken) return { name: final.name, ...kept };
     }
-    return await changed.during([parent], async () => {
+    return await changed.during([final.parent], async () => {
       // What has to be kept was just found not to be replaced.
       if (keepsVersion || !takeOver.isAllowed()) return { name: this.#moveToFreeName(from) };
       takeOver.act();
@@ -332,18 +322,18 @@ class DiskStagedFile implements StagedFile {
   /** Asked at the last moment. Throws if the client is gone: after the rename it is done, whoever hears of it. */
   #mayReplace(): boolean {
     this.#request.gone?.throwIfAborted();
-    const { root, parent } = this.#opened;
     // The rules were asked about that path; elsewhere the new file may only be one more.
-    if (!isInPlace({ ...this.#request.final, root, parent })) return false;
+    if (!isInPlace(this.#request.final)) return false;
     const replacement = this.#request.replaces();
     return replacement === 'anything' || (replacement === 'unchanged' && this.#isUnchanged());
   }
 
   /** Whether what stands under the name is still the file whose content was kept. Stored files are replaced, not changed. */
   #isUnchanged(): boolean {
-    const { old, parent } = this.#opened;
+    const { old } = this.#opened;
+    const { parent, name } = this.#request.final;
     if (old === undefined) return false;
-    const there = lstatSync(at(parent, this.#request.final.name), { throwIfNoEntry: false });
+    const there = lstatSync(at(parent, name), { throwIfNoEntry: false });
     const kept = fstatSync(old.descriptor);
     return there !== undefined && there.ino === kept.ino && there.dev === kept.dev;
   }
@@ -354,7 +344,7 @@ class DiskStagedFile implements StagedFile {
     let { name } = final;
     for (let tried = 0; ; tried += 1) {
       try {
-        onHostSync(() => moveExclusively(from, at(this.#opened.parent, name)));
+        onHostSync(() => moveExclusively(from, at(final.parent, name)));
         return name;
       } catch (error) {
         const next = errorCode(error) === 'ALREADY_EXISTS' ? otherName?.(tried) : undefined;

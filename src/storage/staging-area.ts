@@ -3,10 +3,10 @@
  * root, so that publishing is one rename. A staged file's name says which process owns it: what belongs to no living
  * process is an orphan of a crash and is swept at start.
  */
-import { constants, lstatSync, mkdirSync, openSync, readdirSync, unlinkSync } from 'node:fs';
+import { constants, fstatSync, lstatSync, mkdirSync, openSync, readdirSync, unlinkSync } from 'node:fs';
 import { ScpdError, errorCode } from '../errors.ts';
 import { reservedName } from '../guard/virtual-path.ts';
-import { at, itself, openDirectorySync, release } from './descriptor.ts';
+import { at, itself, openDirectorySync, openFlags, release, SharedDescriptor } from './descriptor.ts';
 import { hasErrno, onHostSync } from './errno.ts';
 import { isProcessAlive, ownProcess } from './process-identity.ts';
 
@@ -34,6 +34,66 @@ export function openOwnArea(root: number, name: string): number {
   } catch (error) {
     if (errorCode(error) === 'NO_SPACE') throw error;
     throw new ScpdError('STORAGE_FAILED', `our own area ${reservedName}/${name}`, { cause: error });
+  }
+}
+
+interface OpenArea {
+  readonly directory: SharedDescriptor;
+  readonly device: number;
+}
+
+/** The staging area of a root, as one session uses it: it stays open from the first upload to the last. */
+export class StagingArea {
+  readonly #root: number;
+  #open: OpenArea | undefined;
+  #isClosed = false;
+
+  /** @param root borrowed until `close` */
+  constructor(root: number) {
+    this.#root = root;
+  }
+
+  /**
+   * Makes a file in it. Throws host errors, and ScpdError: OTHER_FILE_SYSTEM where it can't be renamed to a directory on that
+   * device, and as `openStagingArea`.
+   * @returns its descriptor, and that of the area; the caller lets go of both
+   */
+  make(name: string, device: number): { readonly file: number; readonly directory: SharedDescriptor } {
+    const wasOpen = this.#open !== undefined;
+    try {
+      return this.#make(name, device);
+    } catch (error) {
+      // Whoever has cleared our area away meanwhile has not closed it.
+      if (!wasOpen || !hasErrno(error, 'ENOENT')) throw error;
+      this.#forget();
+      return this.#make(name, device);
+    }
+  }
+
+  /** No file is made in it any more. */
+  close(): void {
+    this.#forget();
+    this.#isClosed = true;
+  }
+
+  #forget(): void {
+    this.#open?.directory.letGo();
+    this.#open = undefined;
+  }
+
+  #make(name: string, device: number): ReturnType<StagingArea['make']> {
+    if (this.#isClosed) throw new ScpdError('CONNECTION_LOST', 'the session is over');
+    this.#open ??= this.#enter();
+    const { directory } = this.#open;
+    if (this.#open.device !== device)
+      throw new ScpdError('OTHER_FILE_SYSTEM', 'another file system is mounted below the root');
+    const file = openSync(at(directory.number, name), openFlags.newFile, 0o600);
+    return { file, directory: directory.hold() };
+  }
+
+  #enter(): OpenArea {
+    const directory = new SharedDescriptor(openStagingArea(this.#root));
+    return { directory, device: fstatSync(directory.number).dev };
   }
 }
 

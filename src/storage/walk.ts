@@ -159,13 +159,10 @@ class Walker {
   }
 
   #found(name: string, stats: Stats | undefined): Found {
-    return {
-      parent: duplicateSync(this.#here),
-      name,
-      path: fromComponents([...this.#steps.map((step) => step.name), ...(name === '.' ? [] : [name])]),
-      stats,
-      throughLink: this.#endWasLink,
-    };
+    const path = fromComponents([...this.#steps.map((step) => step.name), ...(name === '.' ? [] : [name])]);
+    // Where we stand is handed over, unless it is the root, which is borrowed.
+    const parent = this.#steps.pop()?.descriptor ?? duplicateSync(this.#root);
+    return { parent, name, path, stats, throughLink: this.#endWasLink };
   }
 
   /** The path ended in "..", or was the root: the place is the directory that we are in. */
