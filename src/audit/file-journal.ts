@@ -10,6 +10,7 @@ import { compressClosed, removeOld, type Keeping } from './housekeeping.ts';
 import { openJournalKey, type JournalKey } from './journal-key.ts';
 import { lockJournal, type Processes } from './journal-lock.ts';
 import { JournalWriter } from './journal-writer.ts';
+import { PromptFile } from './line-file.ts';
 import { interrupted, type OpenEntries } from './open-entries.ts';
 import { serverRecord, type AuditRecord, type JournalFacts, type SharedJournal } from './record.ts';
 import { recoverJournal, type Recovered } from './recover.ts';
@@ -117,7 +118,7 @@ export class FileJournal implements SharedJournal {
     this.#fileFirstSeq = recovered.first?.seq ?? recovered.head.seq + 1;
     this.#fileBeganMs = recovered.first?.timeMs ?? Date.now();
     this.#fileBytes = recovered.endBytes;
-    this.#writer = new JournalWriter(recovered.file, recovered.endBytes, {
+    this.#writer = new JournalWriter(new PromptFile(recovered.file), recovered.endBytes, {
       directory: options.directory,
       sync: options.sync,
       onFailure: (error) => this.#failed(error),

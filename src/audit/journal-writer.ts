@@ -8,11 +8,12 @@
  * is written again: the kernel may have dropped it, and says so only once.
  */
 import { constants } from 'node:fs';
-import { lstat, open, rename, type FileHandle } from 'node:fs/promises';
+import { lstat, open, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ScpdError } from '../errors.ts';
 import { auditGroupBytesMax, auditRetryMs, auditWriteMs } from '../limits.ts';
 import { closedFileName, journalFileName, syncDirectory } from './journal-files.ts';
+import { PromptFile, type LineFile } from './line-file.ts';
 
 export interface WriterOptions {
   readonly directory: string;
@@ -42,7 +43,7 @@ interface Waiter {
 
 export class JournalWriter {
   readonly #options: WriterOptions;
-  #file: FileHandle;
+  #file: LineFile;
   /** The end of what is on disk. */
   #endBytes: number;
   /** Not known to be on disk; the first `#writtenLines` of them are with the operating system. */
@@ -58,7 +59,7 @@ export class JournalWriter {
   #isEnding = false;
   #timer: NodeJS.Timeout | undefined;
 
-  constructor(file: FileHandle, endBytes: number, options: WriterOptions) {
+  constructor(file: LineFile, endBytes: number, options: WriterOptions) {
     this.#file = file;
     this.#endBytes = endBytes;
     this.#options = options;
@@ -201,7 +202,7 @@ export class JournalWriter {
       throw error;
     }
     await this.#file.close().catch(() => undefined); // all of it is on disk
-    [this.#file, this.#endBytes, this.#toClose] = [next, 0, undefined];
+    [this.#file, this.#endBytes, this.#toClose] = [new PromptFile(next), 0, undefined];
     this.#options.onClosed();
   }
 

@@ -4,7 +4,7 @@
  */
 import fs from 'node:fs';
 import { promisify } from 'node:util';
-import { paced } from './pace.ts';
+import { paced } from '../pace.ts';
 
 const readLater = promisify(fs.read);
 const writeLater = promisify(fs.write);

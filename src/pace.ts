@@ -3,7 +3,7 @@
  * disk has to be waited for holds up everybody. So a call that took long makes all of them go to threads for a while: a slow
  * disk costs each process one such wait in that time, and no more.
  */
-import { spotBytesMax, spotRestMs, spotSlowMs } from '../limits.ts';
+import { spotBytesMax, spotRestMs, spotSlowMs } from './limits.ts';
 
 let restingUntilMs = 0;
 

@@ -1,8 +1,8 @@
 /** Goal: short work is done on the spot, until something is slow. */
 import t from 'tap';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { spotBytesMax, spotRestMs, spotSlowMs } from '../../src/limits.ts';
-import { paced } from '../../src/storage/pace.ts';
+import { spotBytesMax, spotRestMs, spotSlowMs } from '../src/limits.ts';
+import { paced } from '../src/pace.ts';
 
 async function where(byteCount: number): Promise<string> {
   return await paced(
