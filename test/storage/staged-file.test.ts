@@ -6,6 +6,7 @@ import {
   mkdirSync,
   readFileSync,
   readdirSync,
+  rmSync,
   statSync,
   symlinkSync,
   writeFileSync,
@@ -51,6 +52,30 @@ t.test('a new file appears only when it is published', async (t) => {
   t.equal(readFileSync(join(root, 'file'), 'utf8'), 'hello world');
   t.strictSame(readdirSync(join(root, '.scpd', 'staging')), [], 'nothing is left in the staging area');
   t.equal(statSync(join(root, '.scpd')).mode & 0o777, 0o700);
+});
+
+t.test("who clears our area away while a session lasts is in nobody's way", async (t) => {
+  const { root, store } = openRoot(t);
+  await (await stage(store, '/before')).publish();
+  rmSync(join(root, '.scpd'), { recursive: true });
+  const staged = await stage(store, '/after');
+  await staged.write(Buffer.from('whole'), 0);
+  t.match(await staged.publish(), { name: 'after', bytes: 5 });
+  t.equal(readFileSync(join(root, 'after'), 'utf8'), 'whole');
+  t.strictSame(readdirSync(join(root, '.scpd', 'staging')), []);
+});
+
+t.test('a session that is over stages nothing, and leaves no descriptor open', async (t) => {
+  const root = t.testdir({});
+  const before = readdirSync('/proc/self/fd').length;
+  const store = openDiskStore(root, 'full');
+  const place = await store.locate(virtualPath('/late'), { follow: true });
+  await (await stage(store, '/before')).publish();
+  store.close();
+  const options = { keepContent: false, exclusive: false, newFileMode: 0o644 };
+  t.equal(await codeOf(() => place.stage(options)), 'CONNECTION_LOST');
+  place.close();
+  t.equal(readdirSync('/proc/self/fd').length, before);
 });
 
 /** Steps on a file that holds "0123456789" and what must come out; '' stands for no old content kept. */
