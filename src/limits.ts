@@ -93,7 +93,7 @@ export const blockBytesMin = 4 * kib; // Node takes less from memory that it sha
 export const blocksKeptBytesMax = 32 * mib; // per process: memory that waits to be used again
 export const socketReadBytes = 256 * kib; // at once, from whichever socket; one such piece for all of a process
 
-/** Reads and writes of content that are done without a thread (`storage/pace.ts`). */
+/** Reads and writes of content that are done without a thread (`pace.ts`). */
 export const spotBytesMax = blockBytes; // 60 to 130 us for as much; a thread costs 25 to 45 us more, and as long again on a busy machine
 export const spotSlowMs = 2; // longer than the page cache takes
 export const spotRestMs = 200; // what waits for the disk on the spot is at most this much of the time: 1 % for 2 ms
