@@ -62,7 +62,7 @@ function tightest<Key extends 'bytesMax' | 'filesMax'>(
  */
 export async function openConfiguredCatalog(
   { catalog }: Config,
-  damaged: 'replace' | 'refuse',
+  damaged: 'replace' | 'refuse' | 'checked',
   onFailure?: (error: unknown) => void,
 ): Promise<SqliteCatalog> {
   const processes = { own: ownProcess, boot: bootId(), isAlive: isProcessAlive };

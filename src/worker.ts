@@ -31,7 +31,7 @@ const uplink = new Uplink({
       log.fatal({ err: error }, 'a fault of scpd itself; please report it');
       process.exit(1);
     });
-    const catalog = await openConfiguredCatalog(config, 'refuse');
+    const catalog = await openConfiguredCatalog(config, 'checked');
     closeCatalog = () => catalog.close();
     const serving = await createServing(config, { journal, catalog, ownership, log, measure });
     // Now, and not first: before it serves, nothing that it does can hang, and clients wait for it.

@@ -75,7 +75,8 @@ t.test('a damaged or missing catalog is made anew by a server, and refused by ot
   await (await startCatalog(place)).close();
   for (const suffix of ['-wal', '-shm']) rmSync(`${place.file}${suffix}`, { force: true });
   writeFileSync(place.file, Buffer.alloc(8192, 0x41));
-  await t.rejects(openCatalog({ file: place.file, damaged: 'refuse', processes }), CatalogError);
+  for (const damaged of ['refuse', 'checked'] as const)
+    await t.rejects(openCatalog({ file: place.file, damaged, processes }), CatalogError);
   const catalog = await startCatalog(place);
   t.equal(catalog.beginning.kind, 'replaced');
   if (catalog.beginning.kind === 'replaced') t.match(readFileSync(catalog.beginning.keptAs), /^AAAA/);
