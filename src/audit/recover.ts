@@ -73,19 +73,31 @@ async function scan(file: JournalFile): Promise<Scanned> {
   let openSince: number | null = null;
   let [bytes, endBytes] = [0, 0];
   for await (const { lines, isWhole } of linesOf(file)) {
-    for (const line of lines) {
-      bytes += line.length + 1;
-      const link = isWhole ? readLink(line) : undefined;
-      if (link?.isSound !== true) continue;
-      if (first === undefined) {
-        first = { seq: link.seq, timeMs: Date.parse(link.time) };
-        openSince = recordIn(line)?.journal?.openSince ?? null;
+    bytes += lines.reduce((sum, line) => sum + line.length + 1, 0);
+    if (!isWhole) continue;
+    const firstLine = first === undefined ? lines.find(isSound) : undefined;
+    const link = firstLine && readLink(firstLine);
+    if (firstLine !== undefined && link !== undefined) {
+      first = { seq: link.seq, timeMs: Date.parse(link.time) };
+      openSince = recordIn(firstLine)?.journal?.openSince ?? null;
+    }
+    // The last sound line of each group is looked for from its end: to hash all lines takes longer than to read them.
+    let groupEnd = bytes;
+    for (const line of lines.toReversed()) {
+      const end = readLink(line);
+      if (end?.isSound === true) {
+        last = { seq: end.seq, hash: end.hash };
+        endBytes = groupEnd;
+        break;
       }
-      last = { seq: link.seq, hash: link.hash };
-      endBytes = bytes;
+      groupEnd -= line.length + 1;
     }
   }
   return { file, bytes, endBytes, first, last, openSince };
+}
+
+function isSound(line: Buffer): boolean {
+  return readLink(line)?.isSound === true;
 }
 
 /** The last record of the newest closed file: what a journal goes on from whose growing file is new. */
