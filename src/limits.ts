@@ -116,6 +116,7 @@ export const sshWindowBytesMax = 16 * mib; // for a client that is far away: 1 G
 export const sshWindowGrowthBytesMax = 128 * mib; // of all channels of a process above what each begins with
 export const sshWindowStallMsMin = 8; // a client that waits longer for a grant is held up by the window, or by a busy machine
 export const sshWindowStallsMin = 2; // in a row: then it is the window. What a near client has in flight only costs memory
+export const sshWindowFarStallMsMin = 40; // so long a wait is enough by itself: near clients of a busy machine seldom get there
 export const sshOutboundBytes = 256 * kib; // per connection: above it in the socket's buffer, channels wait
 export const sshOutboundBytesMax = 4 * mib; // of replies that a client makes us send and does not read
 export const sshOutboundPacketsMax = 4096; // the same, during a key exchange that the client does not finish

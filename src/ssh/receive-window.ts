@@ -1,8 +1,8 @@
 /**
  * What a channel's client may send before it has been read (RFC 4254, section 5.2). It begins with `sshWindowBytes`, which
  * is all that a near client needs. A far one then waits a round trip for each such portion, so the window doubles while two
- * things hold: the client used up all that it was allowed and sat waiting, more than once, and whoever reads had taken everything
- * by then. A near one must not get more: what it fills a larger window with outlives two collections of young garbage, and
+ * things hold: the client used up all that it was allowed and sat waiting, long or more than once, and whoever reads had taken
+ * everything by then. A near one must not get more: what it fills a larger window with outlives two collections of young garbage, and
  * V8 then goes through its whole heap for every 64 MiB.
  *
  * A grown window is memory that a reader which stops later will fill, so what all windows of the process have grown by is
@@ -13,6 +13,7 @@ import {
   sshWindowBytes,
   sshWindowBytesMax,
   sshWindowGrowthBytesMax,
+  sshWindowFarStallMsMin,
   sshWindowStallMsMin,
   sshWindowStallsMin,
 } from '../limits.ts';
@@ -104,7 +105,8 @@ export class ReceiveWindow {
     const waitedMs = nowMs - Math.max(this.#receivedAtMs, grantedAtMs);
     const hasStalled = waitedMs >= sshWindowStallMsMin && waitedMs >= (nowMs - grantedAtMs) / 4;
     this.#stalls = hasStalled && this.#unreadBytes === 0 ? this.#stalls + 1 : 0;
-    if (this.#stalls < sshWindowStallsMin) return;
+    const isFar = this.#stalls > 0 && waitedMs >= sshWindowFarStallMsMin;
+    if (this.#stalls < sshWindowStallsMin && !isFar) return;
     this.#stalls = 0;
     this.#grow();
   }
