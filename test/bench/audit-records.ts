@@ -6,6 +6,26 @@ const monthMs = 30 * 86_400_000;
 const apartMs = 250;
 const beganMs = Date.now() - monthMs;
 
+/** When a record is written. */
+export function recordMs(index: number): number {
+  return beganMs + index * apartMs;
+}
+
+/** Has the clock stand where `nowMs` says, until the answer is called: what a journal adds by itself has the time of its records. */
+export function setClock(nowMs: () => number): () => void {
+  const RealDate = Date;
+  globalThis.Date = class extends RealDate {
+    constructor(time?: number | string) {
+      super(time ?? nowMs());
+    }
+
+    static override now(): number {
+      return nowMs();
+    }
+  } as DateConstructor;
+  return () => void (globalThis.Date = RealDate);
+}
+
 /** Two for each upload: its begin and its end. */
 export function transferRecord(index: number): AuditRecord {
   const upload = Math.floor(index / 2);
@@ -19,7 +39,7 @@ export function transferRecord(index: number): AuditRecord {
     verdict: 'closed',
   } as const;
   return {
-    time: new Date(beganMs + index * apartMs).toISOString(),
+    time: new Date(recordMs(index)).toISOString(),
     connection: `01938f00-0000-7000-8000-${hex}`,
     session: `01938f00-0001-7000-8000-${hex}`,
     user: `user${upload % 50}`,

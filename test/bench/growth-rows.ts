@@ -7,7 +7,7 @@ import { openFileJournal } from '../../src/audit/file-journal.ts';
 import { compressClosed } from '../../src/audit/housekeeping.ts';
 import { run } from '../support/clients.ts';
 import { remote, startServer, type TestServer } from '../support/server.ts';
-import { transferRecord } from './audit-records.ts';
+import { recordMs, setClock, transferRecord } from './audit-records.ts';
 import type { Point } from './growth-page.ts';
 import { countOf } from './growth-series.ts';
 import type { Cleanup } from './peers.ts';
@@ -121,6 +121,8 @@ function fillCatalog(file: string, from: number, to: number): void {
 }
 
 async function fillJournal(directory: string, from: number, to: number): Promise<void> {
+  let written = from;
+  const resetClock = setClock(() => recordMs(written));
   const journal = await openFileJournal({
     directory,
     sync: false,
@@ -131,11 +133,12 @@ async function fillJournal(directory: string, from: number, to: number): Promise
     processes: { own: 'bench', isAlive: () => false },
     log: quiet,
   });
-  for (let index = from; index < to; index += 1) {
-    journal.append(transferRecord(index));
-    if (index % recordsPerSync === recordsPerSync - 1) await journal.settled();
+  for (; written < to; written += 1) {
+    journal.append(transferRecord(written));
+    if (written % recordsPerSync === recordsPerSync - 1) await journal.settled();
   }
   await journal.close();
+  resetClock();
   // Not while something else is measured.
   await compressClosed(directory);
 }
