@@ -63,17 +63,20 @@ for (const cipher of ['aes128-gcm@openssh.com', 'aes256-ctr']) {
   });
 }
 
-t.test('connections that send at the same time get their own bytes, also while keys are renewed', async (t) => {
-  const server = await startServer(t);
-  const contents = Array.from({ length: 6 }, (_, index) => Buffer.alloc(3_000_000, index + 1));
-  const runs = await Promise.all(
-    contents.map((input, index) => {
-      const rekeying = index % 2 === 0 ? ['-o', 'RekeyLimit=512K'] : [];
-      return server.ssh([...rekeying, 'alice@127.0.0.1', 'cat'], { input });
-    }),
-  );
-  for (const [index, { code, stdout }] of runs.entries()) {
-    t.equal(code, 0);
-    t.ok(contents[index]?.equals(stdout), `connection ${index}`);
-  }
-});
+t.test(
+  'connections that send at the same time get their own bytes, also while keys are renewed',
+  async (t) => {
+    const server = await startServer(t);
+    const contents = Array.from({ length: 6 }, (_, index) => Buffer.alloc(3_000_000, index + 1));
+    const runs = await Promise.all(
+      contents.map((input, index) => {
+        const rekeying = index % 2 === 0 ? ['-o', 'RekeyLimit=512K'] : [];
+        return server.ssh([...rekeying, 'alice@127.0.0.1', 'cat'], { input });
+      }),
+    );
+    for (const [index, { code, stdout }] of runs.entries()) {
+      t.equal(code, 0);
+      t.ok(contents[index]?.equals(stdout), `connection ${index}`);
+    }
+  },
+);
