@@ -83,6 +83,7 @@ t.test('a session that is over stages nothing, and leaves no descriptor open', a
   const store = openDiskStore(root, 'full');
   const place = await store.locate(virtualPath('/late'), { follow: true });
   await (await stage(store, '/before')).publish();
+  await store.settle();
   t.not(openBelow(root).length, 0);
   store.close();
   const options = { keepContent: false, exclusive: false, newFileMode: 0o644 };
