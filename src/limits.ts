@@ -152,6 +152,8 @@ export const quotaStepBytes = 16 * mib; // claimed ahead for an upload of undecl
 
 /** Processes. */
 export const workerRecordsMax = 10_000; // of one worker, not yet known to be on disk; beyond it attempts fail with AUDIT_FAILED
+export const workerRecordsMs = 5; // a record that nobody waits for is with the supervisor after this time
+export const workerBatchRecordsMax = 200; // or when there are so many
 export const workerStartMsMax = 60 * 1000; // until a new worker serves; it opens the catalog and reads the host keys
 export const parentLookMs = 1000; // how often a worker's second thread asks whether its supervisor is there
 export const workerSignMs = 500; // how often a worker gives a sign of life

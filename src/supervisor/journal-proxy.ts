@@ -1,11 +1,11 @@
 /**
- * A worker's journal: records go to the supervisor, which is the one writer. Records of one turn travel together, and the
- * supervisor is told whether somebody waits until they are on disk. What is not acknowledged is bounded, so a worker can't
- * fill the supervisor.
+ * A worker's journal: records go to the supervisor, which is the one writer. Those that nobody waits for travel with the next
+ * one that is waited for, or after a few ms: the beginning of a small upload with its end. What is not acknowledged is
+ * bounded, so a worker can't fill the supervisor.
  */
 import type { AuditRecord, Journal } from '../audit/record.ts';
 import { ScpdError } from '../errors.ts';
-import { workerRecordsMax } from '../limits.ts';
+import { workerBatchRecordsMax, workerRecordsMax, workerRecordsMs } from '../limits.ts';
 
 interface Waiter {
   /** Waits for so many records, from the first on. */
@@ -23,11 +23,12 @@ export class JournalProxy implements Journal {
   #awaited = 0;
   #isTelling = false;
   #isFlushing = false;
+  #timer: NodeJS.Timeout | undefined;
   #waiters: Waiter[] = [];
   #failed = false;
   #gone = false;
 
-  /** @param send takes the records of a turn, and whether somebody waits for these and all before them */
+  /** @param send takes records, and whether somebody waits for these and all before them */
   constructor(send: (records: readonly AuditRecord[], waits: boolean) => void) {
     this.#send = send;
   }
@@ -45,7 +46,8 @@ export class JournalProxy implements Journal {
     if (this.#gone || this.waiting >= workerRecordsMax) return false;
     this.#batch.push(record);
     this.#appended += 1;
-    this.#flushSoon();
+    if (this.#batch.length >= workerBatchRecordsMax) this.#flushSoon();
+    else this.#timer ??= setTimeout(() => this.#flush(), workerRecordsMs);
     return true;
   }
 
@@ -78,6 +80,7 @@ export class JournalProxy implements Journal {
     for (const { reject } of this.#waiters.splice(0)) reject(failure());
   }
 
+  /** With what comes in the same turn. */
   #flushSoon(): void {
     if (this.#isFlushing) return;
     this.#isFlushing = true;
@@ -85,9 +88,10 @@ export class JournalProxy implements Journal {
   }
 
   #flush(): void {
+    clearTimeout(this.#timer);
     const [records, waits] = [this.#batch, this.#isTelling];
-    [this.#batch, this.#isTelling, this.#isFlushing] = [[], false, false];
-    this.#send(records, waits);
+    [this.#batch, this.#isTelling, this.#isFlushing, this.#timer] = [[], false, false, undefined];
+    if (records.length > 0 || waits) this.#send(records, waits);
   }
 }
 

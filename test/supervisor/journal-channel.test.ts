@@ -2,7 +2,7 @@
 import t from 'tap';
 import { setTimeout as pause } from 'node:timers/promises';
 import { serverRecord, type AuditRecord, type SharedJournal } from '../../src/audit/record.ts';
-import { workerRecordsMax } from '../../src/limits.ts';
+import { workerBatchRecordsMax, workerRecordsMax } from '../../src/limits.ts';
 import { JournalBridge } from '../../src/supervisor/journal-bridge.ts';
 import { JournalProxy } from '../../src/supervisor/journal-proxy.ts';
 import { codeOf } from '../support/throws.ts';
@@ -54,6 +54,7 @@ t.test('who waits is answered after one sync, and the others cost none', async (
     append(`alone ${index}`);
     await pause(2);
   }
+  for (let waitedMs = 0; waitedMs < 10_000 && journal.records.length < 5; waitedMs += 1) await pause(1);
   t.equal(journal.records.length, 5);
   t.equal(journal.settles, 0, 'nobody waits');
   append('waited for');
@@ -64,9 +65,29 @@ t.test('who waits is answered after one sync, and the others cost none', async (
   await proxy.settled();
   t.equal(journal.settles, 1, 'what is on disk is not asked for again');
   append('before somebody waits');
-  await pause(5);
+  for (let waitedMs = 0; waitedMs < 10_000 && journal.records.length < 7; waitedMs += 1) await pause(1);
   await proxy.settled();
   t.equal(journal.settles, 2, 'records that were sent before');
+});
+
+t.test('what nobody waits for travels with what somebody does', async (t) => {
+  const sent: [records: number, waits: boolean][] = [];
+  const proxy = new JournalProxy((records, waits) => sent.push([records.length, waits]));
+  const append = (): boolean => proxy.append(serverRecord({ operation: 'stat', outcome: 'done', path: '/' }));
+  append();
+  await pause(0);
+  t.strictSame(sent, [], 'it waits for company');
+  append();
+  void proxy.settled();
+  await Promise.resolve();
+  await Promise.resolve();
+  t.strictSame(sent.splice(0), [[2, true]], 'who waits does not');
+  for (let index = 0; index < workerBatchRecordsMax; index += 1) append();
+  await Promise.resolve();
+  t.strictSame(sent.splice(0), [[workerBatchRecordsMax, false]], 'nor do many');
+  append();
+  for (let waitedMs = 0; waitedMs < 10_000 && sent.length === 0; waitedMs += 1) await pause(1);
+  t.strictSame(sent, [[1, false]], 'nor does it wait for long');
 });
 
 t.test('what nobody waits for is known to be on disk in the end', async (t) => {
