@@ -8,7 +8,7 @@ import { Kysely, SqliteDialect, SqliteDriver } from './kysely.ts';
 import type { Reader, Tables } from './tables.ts';
 
 type Native = InstanceType<typeof Libsql>;
-type Statement = ReturnType<SqliteDatabase['prepare']>;
+type Statement = ReturnType<SqliteDatabase['prepare']> & Pick<ReturnType<Native['prepare']>, 'get'>;
 
 /** Keeps what was prepared: the query builder prepares anew for each query. */
 export class Statements implements SqliteDatabase {
@@ -25,6 +25,11 @@ export class Statements implements SqliteDatabase {
     if (statement.reader) return statement.all(parameters);
     statement.run(parameters);
     return [];
+  }
+
+  /** The first row, which takes half of what all rows take. The driver adds a `_metadata` to it. */
+  first(text: string, parameters: readonly unknown[]): unknown {
+    return this.prepare(text).get(parameters);
   }
 
   prepare(text: string): Statement {

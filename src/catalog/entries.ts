@@ -8,7 +8,7 @@ import { catalogPageEntries } from '../limits.ts';
 import { chargeDirectories, refundDirectories, shiftDirectories } from './directories.ts';
 import { sql } from './kysely.ts';
 import { asBytes, asPath, inside } from './path-bytes.ts';
-import { prepared } from './prepared.ts';
+import { prepared, preparedRow } from './prepared.ts';
 import { rebalance } from './reservations.ts';
 import type { EntryRow, NewEntry, Reader, Tables, Writer } from './tables.ts';
 import { charge } from './usage.ts';
@@ -20,7 +20,7 @@ export interface Spot {
 
 /** The entry at a path. */
 export function findEntry(reader: Writer, { rootId, path }: Spot): EntryRow | undefined {
-  return selectEntry(reader, { rootId, path: asBytes(path) })[0];
+  return selectEntry(reader, { rootId, path: asBytes(path) });
 }
 
 /** The next entries at and below a path in the order of their bytes, from after `after` on. */
@@ -162,7 +162,7 @@ function within(path: VirtualPath): Condition {
 
 const noContent = { user: null, sha256: null, verdict: null, upload_id: null };
 
-const selectEntry = prepared<{ readonly rootId: number; readonly path: Buffer }, EntryRow>(
+const selectEntry = preparedRow<{ readonly rootId: number; readonly path: Buffer }, EntryRow>(
   (on, { rootId, path }) =>
     on.selectFrom('entries').selectAll().where('root_id', '=', rootId).where('path', '=', path),
 );

@@ -11,7 +11,7 @@ import type { Database } from './database.ts';
 import { asBytes, pathOf } from './path-bytes.ts';
 import { endReservation, findReservation, resizeReservation } from './reservations.ts';
 import { lookAt } from './survey.ts';
-import { prepared } from './prepared.ts';
+import { preparedRow } from './prepared.ts';
 import type { ReservationRow, Writer } from './tables.ts';
 
 /** In the place of a process: no process's. */
@@ -22,7 +22,7 @@ export function findPartial(
   reader: Writer,
   { rootId, path, user }: { readonly rootId: number; readonly path: VirtualPath; readonly user: string },
 ): PartialUpload | undefined {
-  const [row] = selectPartial(reader, { rootId, path: asBytes(path), user });
+  const row = selectPartial(reader, { rootId, path: asBytes(path), user });
   return row === undefined ? undefined : partialUpload(row);
 }
 
@@ -165,7 +165,7 @@ export class PartialUploads {
 
 type PartialRow = Pick<ReservationRow, 'id' | 'claimed_bytes' | 'suspended_at'>;
 
-const selectPartial = prepared<
+const selectPartial = preparedRow<
   { readonly rootId: number; readonly path: Buffer; readonly user: string },
   PartialRow
 >((on, { rootId, path, user }) =>

@@ -15,14 +15,29 @@ class Placeholder {
   }
 }
 
-/**
- * The query as a function, which answers its rows at once.
- * @param build makes the query from values that stand for the real ones: it must only pass them on, never look at them, and
- * its query must have the same shape for all
- */
+/** Makes a query from values that stand for the real ones: it must only pass them on, and never look at them. */
+type Build<Values, Row> = (on: Reader, values: Values) => { compile(): CompiledQuery<Row> };
+
+/** The query as a function, which answers its rows at once. */
 export function prepared<Values extends object, Row>(
-  build: (on: Reader, values: Values) => { compile(): CompiledQuery<Row> },
+  build: Build<Values, Row>,
 ): (on: Writer, values: Values) => Row[] {
+  const bind = bound(build);
+  return (on, values) => on.statements.run(...bind(on, values)) as Row[];
+}
+
+/** The same for a query of which one row at most is wanted. */
+export function preparedRow<Values extends object, Row>(
+  build: Build<Values, Row>,
+): (on: Writer, values: Values) => Row | undefined {
+  const bind = bound(build);
+  return (on, values) => on.statements.first(...bind(on, values)) as Row | undefined;
+}
+
+type Bound = [text: string, parameters: readonly unknown[]];
+
+/** The text of a query and its real values. */
+function bound<Values extends object, Row>(build: Build<Values, Row>): (on: Writer, values: Values) => Bound {
   const named = new Proxy({}, { get: (_target, name) => new Placeholder(String(name)) }) as Values;
   let query: CompiledQuery<Row> | undefined;
   return (on, values) => {
@@ -30,6 +45,6 @@ export function prepared<Values extends object, Row>(
     const parameters = query.parameters.map((parameter) =>
       parameter instanceof Placeholder ? (values as Record<string, unknown>)[parameter.name] : parameter,
     );
-    return on.statements.run(query.sql, parameters) as Row[];
+    return [query.sql, parameters];
   };
 }

@@ -9,7 +9,7 @@ import type { Quota } from '../guard/ledger.ts';
 import type { VirtualPath } from '../guard/virtual-path.ts';
 import { reserveInDirectories, reserveWithinDirectories } from './directories.ts';
 import { asBytes, pathOf } from './path-bytes.ts';
-import { prepared } from './prepared.ts';
+import { prepared, preparedRow } from './prepared.ts';
 import type { EntryRow, ReservationRow, ReservationsTable, Writer } from './tables.ts';
 import { chargeReserved, chargeWithin, type Amount } from './usage.ts';
 
@@ -75,7 +75,7 @@ export function resizeReservation(
 
 /** Ends a claim and gives back what it counted with. Undefined if it is over already. */
 export function endReservation(writer: Writer, id: string): ReservationRow | undefined {
-  const [row] = deleteReservation(writer, { id });
+  const row = deleteReservation(writer, { id });
   if (row === undefined) return undefined;
   const spot = { rootId: row.root_id, path: pathOf(row) };
   chargeReserved(writer, row.user, { bytes: -row.bytes, files: -row.files });
@@ -169,7 +169,7 @@ interface Repriced {
 }
 
 export function findReservation(writer: Writer, id: string): ReservationRow | undefined {
-  return selectReservation(writer, { id })[0];
+  return selectReservation(writer, { id });
 }
 
 interface Place {
@@ -188,7 +188,7 @@ function added(
 ): Added {
   const whole = { own: claimed, shared: claimed };
   if (apart || (claimed.bytes === 0 && claimed.files === 0)) return whole;
-  const [entry] = selectStored(writer, { rootId, path });
+  const entry = selectStored(writer, { rootId, path });
   if (entry === undefined) return whole;
   const isRenamed = selectReservationsAt(writer, { rootId, path }).some(({ target }) => target !== null);
   if (isRenamed) return whole;
@@ -219,11 +219,11 @@ const insertReservation = prepared<Insertable<ReservationsTable>, InsertResult>(
   }),
 );
 
-const deleteReservation = prepared<{ readonly id: string }, ReservationRow>((on, { id }) =>
+const deleteReservation = preparedRow<{ readonly id: string }, ReservationRow>((on, { id }) =>
   on.deleteFrom('reservations').where('id', '=', id).returningAll(),
 );
 
-const selectReservation = prepared<{ readonly id: string }, ReservationRow>((on, { id }) =>
+const selectReservation = preparedRow<{ readonly id: string }, ReservationRow>((on, { id }) =>
   on.selectFrom('reservations').selectAll().where('id', '=', id),
 );
 
@@ -242,7 +242,7 @@ const selectReservationsAt = prepared<{ readonly rootId: number; readonly path: 
 );
 
 /** What is stored at a path, and whose it is. */
-const selectStored = prepared<Pick<Place, 'rootId' | 'path'>, Pick<EntryRow, 'bytes' | 'user'>>(
+const selectStored = preparedRow<Pick<Place, 'rootId' | 'path'>, Pick<EntryRow, 'bytes' | 'user'>>(
   (on, { rootId, path }) =>
     on.selectFrom('entries').select(['bytes', 'user']).where('root_id', '=', rootId).where('path', '=', path),
 );

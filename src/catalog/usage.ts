@@ -2,7 +2,7 @@
 import type { InsertResult } from 'kysely';
 import type { Quota, Usage } from '../guard/ledger.ts';
 import { sql } from './kysely.ts';
-import { prepared } from './prepared.ts';
+import { prepared, preparedRow } from './prepared.ts';
 import type { Reader, Writer } from './tables.ts';
 
 export interface Amount {
@@ -46,7 +46,7 @@ export function chargeWithin(writer: Writer, user: string, amount: Amount, quota
   if (bytes <= 0 && files <= 0) return true;
   const [moreBytes, moreFiles] = [Math.max(bytes, 0), Math.max(files, 0)];
   beginUsage(writer, { user });
-  const [updated] = addReservedWithin(writer, {
+  const updated = addReservedWithin(writer, {
     user,
     moreBytes,
     moreFiles,
@@ -144,7 +144,7 @@ interface Increase {
 }
 
 /** Answers a row if it stays within the limits. */
-const addReservedWithin = prepared<Increase, { readonly user: string }>(
+const addReservedWithin = preparedRow<Increase, { readonly user: string }>(
   (on, { user, moreBytes, moreFiles, bytesLimit, filesLimit }) =>
     on
       .updateTable('usage')
