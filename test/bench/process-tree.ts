@@ -29,7 +29,7 @@ export function memoryBytesOf(pid: number): number {
 
 /** The most that a process and its descendants held while something was done. */
 export async function peakBytesOf(pid: number, done: Promise<unknown>): Promise<number> {
-  let peak = 0;
+  let peak = memoryBytesOf(pid);
   const timer = setInterval(() => {
     peak = Math.max(peak, memoryBytesOf(pid));
   }, sampleMs);
