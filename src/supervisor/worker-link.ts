@@ -26,19 +26,12 @@ export interface WorkerLink {
   listen(ears: WorkerEars): void;
 }
 
-/**
- * Room for young objects, in MiB. V8 begins with a sixteenth of it, where buffers of a transfer outlive two collections and pass for
- * old; it then goes through the whole heap for every 64 MiB that come, which takes half as much again of CPU.
- */
-const youngMib = 16;
-
 /** Starts a process of this module. */
 export function forkWorker(program: URL): WorkerLink {
   return new ForkedWorker(
     fork(fileURLToPath(program), [], {
       serialization: 'advanced',
       stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
-      execArgv: [...process.execArgv, `--min-semi-space-size=${youngMib}`],
     }),
   );
 }
