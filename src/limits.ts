@@ -96,6 +96,7 @@ export const socketReadBytes = 256 * kib; // at once, from whichever socket; one
 /** Reads and writes of content that are done without a thread (`pace.ts`). */
 export const spotBytesMax = blockBytes; // 60 to 130 us for as much; a thread costs 25 to 45 us more, and as long again on a busy machine
 export const spotSlowMs = 2; // longer than the page cache takes
+export const spotTurnMsMax = 10; // of such calls without a turn of the event loop, in which others are served
 export const spotRestMs = 200; // what waits for the disk on the spot is at most this much of the time: 1 % for 2 ms
 
 /** SSH. */
