@@ -6,7 +6,6 @@
  * so its window closes. What a request holds is given back when its answer has been written, so a client that does not
  * read its answers is held back just as by a disk that does not move. A request larger than the bound runs alone.
  */
-import { blocks } from '../blocks.ts';
 import { ScpdError } from '../errors.ts';
 import { sftpBytesInFlightMax, sftpRequestsInFlightMax } from '../limits.ts';
 import { encodeReply, type SftpReply } from '../protocol/sftp/replies.ts';
@@ -90,7 +89,6 @@ export class Pipeline {
         if (next.reply === undefined) await this.#replies.flush();
         await next.done;
         if (next.reply !== undefined) await this.#replies.add(encodeReply(next.id, next.reply));
-        if (next.reply?.kind === 'data') blocks.giveBack(next.reply.data); // it was sent
         this.#pending.shift();
         this.#heldBytes -= next.heldBytes;
         this.#wake();
