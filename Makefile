@@ -82,7 +82,7 @@ bench-growth: build ## measure how time and memory grow with what there is to do
 
 .PHONY: bench-audit
 bench-audit: build ## write, verify and search a journal of 10 million records; fewer with RECORDS=1000000
-	node scripts/bench-audit.mjs $(RECORDS)
+	$(bench)/audit.ts $(RECORDS)
 
 .PHONY: transcripts
 transcripts: build ## record the wire of each SCP client into test/transcripts again

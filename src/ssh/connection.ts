@@ -230,15 +230,14 @@ export class Connection {
     transport.interceptKeyExchange((payload, handle) =>
       this.#guarded(() => {
         filter.count();
-        return handle(Buffer.from(payload)); // its memory is used again, and ssh2 keeps parts of it
+        return handle(payload);
       }),
     );
     transport.interceptMessages((payload, handle) =>
       this.#guarded(() => {
-        const handleCopy: PayloadHandler = (passed) => handle(Buffer.from(passed));
-        if (this.#channels === undefined) return filter.admits(payload) ? handleCopy(payload) : undefined;
+        if (this.#channels === undefined) return filter.admits(payload) ? handle(payload) : undefined;
         rekeys.check();
-        return this.#onMessage(payload, this.#channels, handleCopy);
+        return this.#onMessage(payload, this.#channels, handle);
       }),
     );
   }

@@ -2,8 +2,7 @@
  * What a channel's client may send before it has been read (RFC 4254, section 5.2). It begins with `sshWindowBytes`, which
  * is all that a near client needs. A far one then waits a round trip for each such portion, so the window doubles while two
  * things hold: the client used up all that it was allowed and sat waiting, long or more than once, and whoever reads had taken
- * everything by then. A near one must not get more: what it fills a larger window with outlives two collections of young garbage, and
- * V8 then goes through its whole heap for every 64 MiB.
+ * everything by then. A near one gains nothing by more, which only takes memory.
  *
  * A grown window is memory that a reader which stops later will fill, so what all windows of the process have grown by is
  * bounded (`WindowBudget`); where nothing is left of that, a channel stays as it is.

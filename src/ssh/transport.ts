@@ -26,8 +26,8 @@ export type Packets = Pick<
 >;
 
 /**
- * Stands in front of a handler of ssh2's: gets each payload and what to call if ssh2 is to handle it. Its result goes to
- * ssh2's parser; `Infinity` makes it drop the rest of what it has.
+ * Stands in front of a handler of ssh2's: gets each payload, whose memory is used again when it returns, and what to call if
+ * ssh2 is to handle it. Its result goes to ssh2's parser; `Infinity` makes it drop the rest of what it has.
  */
 export type Interceptor = (payload: Buffer, handle: PayloadHandler) => unknown;
 
@@ -114,10 +114,11 @@ export class Transport {
   /**
    * A client may send the first packet of the key exchange that it expects right behind its KEXINIT (RFC 4253, section 7);
    * dropbear's does. ssh2 1.17 takes every such guess for wrong and drops the packet, and the client would wait for ever.
+   * ssh2 gets a copy, of which it keeps parts.
    */
   #judgingGuesses(handle: PayloadHandler): PayloadHandler {
     return (payload) => {
-      const result = handle(payload);
+      const result = handle(Buffer.from(payload));
       if (payload[0] === message.KEXINIT && this.#isRightGuess(payload)) {
         Object.assign(this.#protocol, { _skipNextInboundPacket: false });
       }

@@ -1,7 +1,8 @@
-/** Records of a server that has been busy for a month, for as long as there is none. */
+/** The journal of a server that has been busy for a month, for as long as there is none. */
+import { openFileJournal, type FileJournal } from '../../src/audit/file-journal.ts';
 import type { AuditRecord } from '../../src/audit/record.ts';
 
-const monthMs = 30 * 86_400_000;
+export const monthMs = 30 * 86_400_000;
 /** Between two records. */
 const apartMs = 250;
 const beganMs = Date.now() - monthMs;
@@ -26,7 +27,28 @@ export function setClock(nowMs: () => number): () => void {
   return () => void (globalThis.Date = RealDate);
 }
 
-/** Two for each upload: its begin and its end. */
+/** One as it is by default, but that only its size closes a file. Complaints are printed. */
+export async function openBenchJournal(
+  directory: string,
+  { sync }: { readonly sync: boolean },
+): Promise<FileJournal> {
+  return await openFileJournal({
+    directory,
+    sync,
+    onFailure: 'refuse',
+    fileBytesMax: 64 * 1024 * 1024,
+    fileMsMax: 366 * 86_400_000,
+    keep: {},
+    processes: { own: 'bench', isAlive: () => false },
+    log: { info: () => undefined, warn: complain, error: complain },
+  });
+}
+
+function complain(fields: object, words: string): void {
+  process.stderr.write(`${words}: ${JSON.stringify(fields)}\n`);
+}
+
+/** Two for each upload, of now: its begin and its end. */
 export function transferRecord(index: number): AuditRecord {
   const upload = Math.floor(index / 2);
   const hex = upload.toString(16).padStart(12, '0');
@@ -39,7 +61,7 @@ export function transferRecord(index: number): AuditRecord {
     verdict: 'closed',
   } as const;
   return {
-    time: new Date(recordMs(index)).toISOString(),
+    time: new Date().toISOString(),
     connection: `01938f00-0000-7000-8000-${hex}`,
     session: `01938f00-0001-7000-8000-${hex}`,
     user: `user${upload % 50}`,

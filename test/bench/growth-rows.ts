@@ -3,11 +3,10 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import Libsql from 'libsql';
-import { openFileJournal } from '../../src/audit/file-journal.ts';
 import { compressClosed } from '../../src/audit/housekeeping.ts';
 import { run } from '../support/clients.ts';
 import { remote, startServer, type TestServer } from '../support/server.ts';
-import { recordMs, setClock, transferRecord } from './audit-records.ts';
+import { openBenchJournal, recordMs, setClock, transferRecord } from './audit-records.ts';
 import type { Point } from './growth-page.ts';
 import { countOf } from './growth-series.ts';
 import type { Cleanup } from './peers.ts';
@@ -16,7 +15,6 @@ import { memoryBytesOf, peakBytesOf } from './process-tree.ts';
 const program = fileURLToPath(new URL('../../dist/main.js', import.meta.url));
 const searchMsMax = 3_600_000;
 const recordsPerSync = 1000;
-const quiet = { info: () => undefined, warn: complain, error: complain };
 /** Of short runs the shortest counts. */
 const repetitions = 3;
 /** Rows that are inserted in one statement. */
@@ -58,10 +56,6 @@ export async function rowsKept({ cleanup, below, keep }: Ground, counts: readonl
     await point('audit search by path', () => search(server, ['--path', '/first']));
     await point('audit search of the last hour', () => search(server, ['--since', '1h']));
   }
-}
-
-function complain(fields: object, words: string): void {
-  process.stderr.write(`${words}: ${JSON.stringify(fields)}\n`);
 }
 
 async function sent(server: TestServer, file: string, name: string): Promise<void> {
@@ -123,16 +117,7 @@ function fillCatalog(file: string, from: number, to: number): void {
 async function fillJournal(directory: string, from: number, to: number): Promise<void> {
   let written = from;
   const resetClock = setClock(() => recordMs(written));
-  const journal = await openFileJournal({
-    directory,
-    sync: false,
-    onFailure: 'refuse',
-    fileBytesMax: 64 * 2 ** 20,
-    fileMsMax: 366 * 86_400_000,
-    keep: {},
-    processes: { own: 'bench', isAlive: () => false },
-    log: quiet,
-  });
+  const journal = await openBenchJournal(directory, { sync: false });
   for (; written < to; written += 1) {
     journal.append(transferRecord(written));
     if (written % recordsPerSync === recordsPerSync - 1) await journal.settled();

@@ -18,17 +18,17 @@ for (const lengthBytes of [blockBytesMin, 8 * 1024, 16 * 1024, 200 * 1024]) {
   t.test(`answers of ${lengthBytes} bytes arrive as they were read, while others are read`, async (t) => {
     const channel = new MemoryChannel();
     const pipeline = new Pipeline(new ReplyQueue(channel));
-    let isOver = false;
+    const done = new AbortController();
     // Whoever reads meanwhile takes any memory that is free, and fills it.
     const others = (async () => {
-      while (!isOver) {
+      while (!done.signal.aborted) {
         blocks.take(lengthBytes).fill(0xff);
         await Promise.resolve();
       }
     })();
     for (let id = 1; id <= 20; id += 1) pipeline.add(id, 1, Promise.resolve(answer(id, lengthBytes)));
     await pipeline.answered();
-    isOver = true;
+    done.abort();
     await others;
     const sent = channel.takeAll();
     t.equal(sent.length, 20 * (headerBytes + lengthBytes));
