@@ -10,10 +10,14 @@ import type { Reader, Tables } from './tables.ts';
 type Native = InstanceType<typeof Libsql>;
 type Statement = ReturnType<SqliteDatabase['prepare']> & Pick<ReturnType<Native['prepare']>, 'get'>;
 
-/** Keeps what was prepared: the query builder prepares anew for each query. */
+/**
+ * Keeps what was prepared: the query builder prepares anew for each query. A statement of which all rows are wanted is another
+ * one than that of which the first is, though the text be the same: after `all`, libsql's `get` still has the old values.
+ */
 export class Statements implements SqliteDatabase {
   readonly #native: Native;
   readonly #prepared = new Map<string, Statement>();
+  readonly #preparedForFirst = new Map<string, Statement>();
 
   constructor(native: Native) {
     this.#native = native;
@@ -29,15 +33,11 @@ export class Statements implements SqliteDatabase {
 
   /** The first row, which takes half of what all rows take. The driver adds a `_metadata` to it. */
   first(text: string, parameters: readonly unknown[]): unknown {
-    return this.prepare(text).get(parameters);
+    return this.#prepare(text, this.#preparedForFirst).get(parameters);
   }
 
   prepare(text: string): Statement {
-    const known = this.#prepared.get(text);
-    if (known !== undefined) return known;
-    const statement = withKnownKind(this.#native.prepare(text));
-    if (this.#prepared.size < preparedMax) this.#prepared.set(text, statement);
-    return statement;
+    return this.#prepare(text, this.#prepared);
   }
 
   get isInTransaction(): boolean {
@@ -46,8 +46,17 @@ export class Statements implements SqliteDatabase {
 
   close(): void {
     this.#prepared.clear();
+    this.#preparedForFirst.clear();
     this.#native.pragma('wal_checkpoint(PASSIVE)'); // so that the file alone is all, as far as no other process is in the way
     this.#native.close();
+  }
+
+  #prepare(text: string, kept: Map<string, Statement>): Statement {
+    const known = kept.get(text);
+    if (known !== undefined) return known;
+    const statement = withKnownKind(this.#native.prepare(text));
+    if (kept.size < preparedMax) kept.set(text, statement);
+    return statement;
   }
 }
 
