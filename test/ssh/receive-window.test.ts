@@ -15,6 +15,12 @@ interface Client {
   readonly pauseMs?: number;
 }
 
+/** A window of a server that has been idle for the given part of the time. */
+function windowOf(budget = new WindowBudget(), idlePart = 1): ReceiveWindow {
+  return new ReceiveWindow(budget, () => idlePart * serverMs);
+}
+let serverMs = 0;
+
 /** Sends as fast as its line and the window let it. Answers what the client was allowed to send in all. */
 function send(
   window: ReceiveWindow,
@@ -29,6 +35,7 @@ function send(
     for (let next = unread[0]; next !== undefined && next + readingMs <= untilMs; next = unread[0]) {
       unread.shift();
       readerMs = Math.max(readerMs, next) + readingMs;
+      serverMs = readerMs;
       const bytes = window.take(packetBytes, readerMs);
       if (bytes === 0) continue;
       grantedBytes += bytes;
@@ -47,6 +54,7 @@ function send(
     clientMs += packetBytes / bytesPerMs;
     if (sent > 0 && sent % (3 * sshWindowBytes) === 0) clientMs += pauseMs;
     const arrivedMs = clientMs + roundTripMs / 2;
+    serverMs = arrivedMs;
     window.receive(packetBytes, arrivedMs);
     unread.push(arrivedMs);
     read(arrivedMs);
@@ -58,7 +66,7 @@ const gigabit = 125_000;
 const total = 256 * 1024 * 1024;
 
 t.test('grows for a client that is far away, up to its limit', async (t) => {
-  const left = send(new ReceiveWindow(new WindowBudget()), total, { roundTripMs: 80, bytesPerMs: gigabit });
+  const left = send(windowOf(), total, { roundTripMs: 80, bytesPerMs: gigabit });
   t.ok(left > sshWindowBytesMax / 2, `${left} bytes`);
   t.ok(left <= sshWindowBytesMax, `${left} bytes`);
 });
@@ -71,28 +79,32 @@ t.test('stays as it is', async (t) => {
     ['for a reader that is slower than the client', { roundTripMs: 80, bytesPerMs: gigabit, readingMs: 8 }],
   ];
   for (const [words, client] of cases) {
-    const left = send(new ReceiveWindow(new WindowBudget()), total / 4, client);
+    const left = send(windowOf(), total / 4, client);
     t.ok(left <= sshWindowBytes, `${words}: ${left} bytes`);
   }
+});
+
+t.test('stays as it is while the server is busy: it keeps clients waiting, not the line', async (t) => {
+  const held = { roundTripMs: 0.1, bytesPerMs: 8 * gigabit, pauseMs: 100 };
+  t.ok(send(windowOf(undefined, 0.9), total, held) > sshWindowBytes, 'an idle one can not know');
+  const left = send(windowOf(undefined, 0.3), total, held);
+  t.ok(left <= sshWindowBytes, `${left} bytes`);
 });
 
 t.test('all windows together grow by no more than the budget, which comes back', async (t) => {
   const budget = new WindowBudget(3 * sshWindowBytes);
   const client = { roundTripMs: 80, bytesPerMs: gigabit };
-  const [one, other] = [new ReceiveWindow(budget), new ReceiveWindow(budget)];
+  const [one, other] = [windowOf(budget), windowOf(budget)];
   t.ok(send(one, total, client) > sshWindowBytes);
   t.ok(send(other, total, client) <= sshWindowBytes, 'nothing is left for the second');
   one.close();
   one.close();
-  t.ok(
-    send(new ReceiveWindow(budget), total, client) > sshWindowBytes,
-    'the third has what the first gave back',
-  );
+  t.ok(send(windowOf(budget), total, client) > sshWindowBytes, 'the third has what the first gave back');
   t.notOk(budget.take(sshWindowBytes + 1), 'no more than that');
 });
 
 t.test('more than was allowed ends it', async (t) => {
-  const window = new ReceiveWindow(new WindowBudget());
+  const window = windowOf();
   window.receive(sshWindowBytes, 0);
   t.throws(() => window.receive(1, 0), ProtocolError);
 });
