@@ -1,6 +1,6 @@
 /** What serves connections in one process under one configuration: the SSH side, sessions, and their files behind the door. */
 import type { Logger } from 'pino';
-import { v7 as newId } from 'uuid';
+import { newId } from './ids.ts';
 import type { Journal, Protocol } from './audit/record.ts';
 import { SessionJournal } from './audit/session-journal.ts';
 import { auditSshEvents } from './audit/ssh-audit.ts';

@@ -10,13 +10,14 @@ import { fileURLToPath } from 'node:url';
 const project = fileURLToPath(new URL('..', import.meta.url));
 
 /** What every room may use: words, numbers, names. */
-const common = ['errors.ts', 'limits.ts', 'name-bytes.ts', 'blocks.ts', 'pace.ts'];
+const common = ['errors.ts', 'limits.ts', 'name-bytes.ts', 'ids.ts', 'blocks.ts', 'pace.ts'];
 
 /** Room → the rooms (or files) whose code it may import. `types:` means `import type` only. */
 const mayImport: Readonly<Record<string, readonly string[]>> = {
   'errors.ts': [],
   'limits.ts': [],
   'name-bytes.ts': [],
+  'ids.ts': [],
   'blocks.ts': [],
   'pace.ts': [],
   // What the operator may write is what is read later: patterns, networks and hours have one reader each.

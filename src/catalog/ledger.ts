@@ -6,7 +6,7 @@
  * That needs paths that lead to the same directories for the disk and for the catalog: so whatever is moved is moved while
  * the database is locked, and noted in the same transaction, and a claim is on a path that leads where it led.
  */
-import { v7 as newId } from 'uuid';
+import { newId } from '../ids.ts';
 import {
   isCurrent,
   type Admit,

@@ -2,7 +2,7 @@
  * A transfer under way: an attempt that lasts. Its record is written when it ends, in every way that it can end, exactly
  * once.
  */
-import { v7 as newId } from 'uuid';
+import { newId } from '../ids.ts';
 import { ScpdError, errorCode, type ErrorCode } from '../errors.ts';
 import type { RecordFacts, Verdict } from '../audit/record.ts';
 import type { SessionJournal } from '../audit/session-journal.ts';

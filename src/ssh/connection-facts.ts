@@ -1,6 +1,6 @@
 /** What is known of a socket before its first byte; for connections that are refused as well. */
 import type { Socket } from 'node:net';
-import { v7 as newId } from 'uuid';
+import { newId } from '../ids.ts';
 import type { ConnectionFacts } from '../users/user.ts';
 
 export function connectionFacts(socket: Socket): ConnectionFacts {

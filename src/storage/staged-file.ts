@@ -12,7 +12,7 @@
  * An upload that goes on where an interrupted one ended begins with what that one left, and grows where that file is.
  */
 import { closeSync, fchmodSync, fstatSync, futimesSync, lstatSync } from 'node:fs';
-import { v7 as newId } from 'uuid';
+import { newId } from '../ids.ts';
 import { errorCode, ScpdError } from '../errors.ts';
 import type { AttributeChange, Attributes } from '../guard/files.ts';
 import type { Published, Replacement, StagedFile, StageOptions } from '../guard/store.ts';
