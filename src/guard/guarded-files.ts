@@ -76,7 +76,8 @@ class GuardedFiles implements Files {
     this.#access = access;
     this.#versions = versions;
     this.#partials = partials;
-    this.#uploads = new Uploads({ access, store, journal, quota, versions, partials, ended: this.#ended });
+    const [settleSoon, ended] = [this.#settleSoon, this.#ended];
+    this.#uploads = new Uploads({ access, store, journal, quota, versions, partials, settleSoon, ended });
   }
 
   mayEver(verb: Verb): boolean {
@@ -310,6 +311,9 @@ class GuardedFiles implements Files {
   async settle(): Promise<void> {
     await Promise.all([this.#store.settle(), this.#journal.settled()]);
   }
+
+  /** What fails now is told to whoever waits. */
+  readonly #settleSoon = (): void => void this.settle().catch(() => undefined);
 
   async close(reason: ErrorCode): Promise<void> {
     if (this.#closed) return;

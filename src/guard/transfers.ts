@@ -60,6 +60,8 @@ interface UploadFacts extends TransferFacts {
   readonly dropPartial: () => Promise<void>;
   /** Drops old versions of which there are too many by now. Never throws. */
   readonly pruneVersions: () => Promise<void>;
+  /** Begins to bring to disk what success will be waiting for. Never throws. */
+  readonly hasten: () => void;
   /** What the client is told of a failure. */
   readonly answer: (error: unknown) => unknown;
 }
@@ -239,6 +241,7 @@ export class GuardedUpload implements Upload, Transfer {
         ...(stored === undefined ? {} : { stored }),
         ...this.#resumedFacts,
       });
+      this.#facts.hasten();
       await claim.stored({ ...published, verdict }, look);
     });
   }

@@ -18,6 +18,8 @@ export interface UploadsFacts {
   readonly quota: QuotaKeeper;
   readonly versions: Versions;
   readonly partials: PartialUploads;
+  /** Begins what `Files.settle` waits for. */
+  readonly settleSoon: () => void;
   /** Told when an upload is over. */
   readonly ended: (transfer: Transfer) => void;
 }
@@ -40,7 +42,7 @@ export class Uploads {
 
   /** @param path as the client wrote it. Throws what the client is to hear. */
   async begin(path: VirtualPath, place: Place, options: UploadOptions): Promise<GuardedUpload> {
-    const { access, store, journal, quota, versions, partials, ended } = this.#facts;
+    const { access, store, journal, quota, versions, partials, settleSoon, ended } = this.#facts;
     const { declaredBytes, resumable = false } = options;
     const { plan, onlyAppends, isNew, partial } = await this.#plan(path, place, options);
     const taken = isNew ? await partials.begin(partial, place.path, options) : undefined;
@@ -62,6 +64,7 @@ export class Uploads {
       published: (made) => this.#published(path, place.path, made),
       dropPartial: () => partials.drop(place.path),
       pruneVersions: async () => void (await versions.prune(place.path)),
+      hasten: settleSoon,
       answer: (error) => access.answer(error, 'create', [path]),
       ended,
     });
