@@ -43,18 +43,30 @@ export function encodeName(text: string): Buffer {
   return Buffer.concat(parts);
 }
 
+/** Whether a string takes more bytes than that. Throws as `encodeName`. */
+export function takesMoreBytes(text: string, bytesMax: number): boolean {
+  // Three bytes for each unit of UTF-16 at most: nearly all texts are too short to be looked at.
+  if (text.length * 3 <= bytesMax && text.isWellFormed()) return false;
+  return encodeName(text).length > bytesMax;
+}
+
 /**
  * Text that a terminal, a log or a client may be shown: one line, no control characters, no bidirectional overrides; what
  * is not shown is written as \xHH or \u{HHHH}. At most `lengthMax` characters.
  */
 export function printable(text: string, lengthMax = 500): string {
-  if (text.length < lengthMax && !unprintable.test(text)) return text; // as nearly all texts are
+  if (text.length < lengthMax && isPrintable(text)) return text; // as nearly all texts are
   let shown = '';
   for (const character of text) {
     shown += unprintable.test(character) ? escaped(character) : character;
     if (shown.length >= lengthMax) return `${shown.slice(0, lengthMax - 1)}…`;
   }
   return shown;
+}
+
+/** Whether a text can be shown as it is, if it is not too long. */
+export function isPrintable(text: string): boolean {
+  return !unprintable.test(text);
 }
 
 /** C0, DEL, C1, line separators, bidirectional marks and overrides, the byte-order mark, and lone surrogates. */

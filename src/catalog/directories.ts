@@ -13,7 +13,7 @@ import { componentsOf, fromComponents, rootPath, type VirtualPath } from '../gua
 import { catalogPageEntries } from '../limits.ts';
 import { sql } from './kysely.ts';
 import { asBytes, asPath, inside, pathOf } from './path-bytes.ts';
-import { prepared } from './prepared.ts';
+import { prepared, preparedRare } from './prepared.ts';
 import type { DirectoryRow, Reader, Writer } from './tables.ts';
 import type { Amount } from './usage.ts';
 
@@ -130,7 +130,7 @@ export async function recountDirectories(writer: Writer): Promise<readonly Direc
   return wrong;
 }
 
-const directoriesOf = prepared<{ readonly rootId: number }, DirectoryRow>((on, { rootId }) =>
+const directoriesOf = preparedRare<{ readonly rootId: number }, DirectoryRow>((on, { rootId }) =>
   on.selectFrom('directories').selectAll().where('root_id', '=', rootId),
 );
 

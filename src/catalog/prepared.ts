@@ -26,6 +26,18 @@ export function prepared<Values extends object, Row>(
   return (on, values) => on.statements.run(...bind(on, values)) as Row[];
 }
 
+/** The same for what has no rows as a rule: to ask for the first one alone takes a third of the time. */
+export function preparedRare<Values extends object, Row>(
+  build: Build<Values, Row>,
+): (on: Writer, values: Values) => Row[] {
+  const bind = bound(build);
+  return (on, values) => {
+    const [text, parameters] = bind(on, values);
+    if (on.statements.first(text, parameters) === undefined) return [];
+    return on.statements.run(text, parameters) as Row[];
+  };
+}
+
 /** The same for a query of which one row at most is wanted. */
 export function preparedRow<Values extends object, Row>(
   build: Build<Values, Row>,

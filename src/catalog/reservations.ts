@@ -9,7 +9,7 @@ import type { Quota } from '../guard/ledger.ts';
 import type { VirtualPath } from '../guard/virtual-path.ts';
 import { reserveInDirectories, reserveWithinDirectories } from './directories.ts';
 import { asBytes, pathOf } from './path-bytes.ts';
-import { prepared, preparedRow } from './prepared.ts';
+import { prepared, preparedRare, preparedRow } from './prepared.ts';
 import type { EntryRow, ReservationRow, ReservationsTable, Writer } from './tables.ts';
 import { chargeReserved, chargeWithin, type Amount } from './usage.ts';
 
@@ -236,7 +236,7 @@ const setAmounts = prepared<AddedColumns & Pick<ReservationRow, 'id' | 'claimed_
       .where('id', '=', id),
 );
 
-const selectReservationsAt = prepared<{ readonly rootId: number; readonly path: Buffer }, ReservationRow>(
+const selectReservationsAt = preparedRare<{ readonly rootId: number; readonly path: Buffer }, ReservationRow>(
   (on, { rootId, path }) =>
     on.selectFrom('reservations').selectAll().where('root_id', '=', rootId).where('path', '=', path),
 );

@@ -4,7 +4,7 @@
  * text and stops at the root, before any link is looked at: the kernel never sees a "..".
  */
 import { ScpdError } from '../errors.ts';
-import { encodeName } from '../name-bytes.ts';
+import { takesMoreBytes } from '../name-bytes.ts';
 import { nameBytesMax, pathBytesMax, pathDepthMax } from '../limits.ts';
 
 declare const brand: unique symbol;
@@ -20,7 +20,7 @@ export const reservedName = '.scpd';
  * starts. Throws INVALID_NAME or NAME_TOO_LONG.
  */
 export function virtualPath(text: string): VirtualPath {
-  if (encodeName(text).length > pathBytesMax) throw new ScpdError('NAME_TOO_LONG');
+  if (takesMoreBytes(text, pathBytesMax)) throw new ScpdError('NAME_TOO_LONG');
   const components: string[] = [];
   for (const component of text.split('/')) {
     if (component === '..') components.pop();
@@ -38,7 +38,8 @@ export function fromComponents(components: readonly string[]): VirtualPath {
 
 /** The entry `name` of a directory. `name` is one component, or the call throws INVALID_NAME. */
 export function childPath(directory: VirtualPath, name: string): VirtualPath {
-  return fromComponents([...componentsOf(directory), name]);
+  checkComponent(name);
+  return `${directory === '/' ? '' : directory}/${name}` as VirtualPath;
 }
 
 export function componentsOf(path: VirtualPath): readonly string[] {
@@ -47,12 +48,12 @@ export function componentsOf(path: VirtualPath): readonly string[] {
 
 /** The directory that holds `path`; the root is its own. */
 export function parentPath(path: VirtualPath): VirtualPath {
-  return fromComponents(componentsOf(path).slice(0, -1));
+  return (path.slice(0, path.lastIndexOf('/')) || '/') as VirtualPath;
 }
 
 /** The last component; '' for the root. */
 export function baseName(path: VirtualPath): string {
-  return componentsOf(path).at(-1) ?? '';
+  return path.slice(path.lastIndexOf('/') + 1);
 }
 
 /** Whether `path` is `directory` or lies below it, by components. */
@@ -64,5 +65,5 @@ function checkComponent(name: string): void {
   if (name === '' || name === '.' || name === '..' || name.includes('/') || name.includes('\0')) {
     throw new ScpdError('INVALID_NAME');
   }
-  if (encodeName(name).length > nameBytesMax) throw new ScpdError('NAME_TOO_LONG');
+  if (takesMoreBytes(name, nameBytesMax)) throw new ScpdError('NAME_TOO_LONG');
 }

@@ -38,6 +38,8 @@ export interface WalkOptions {
   readonly follow: boolean;
   /** Without it, `beneath`. */
   readonly links?: LinkPolicy | undefined;
+  /** False: where the path leads is all that is wanted, and not what is there. */
+  readonly looks?: boolean;
 }
 
 /** A path, and the directory that was found to hold it. */
@@ -51,7 +53,7 @@ export interface Pinned {
 export function walk(root: number, path: VirtualPath, options: WalkOptions): Found {
   const walker = new Walker(root, path, options.links ?? 'beneath');
   try {
-    return onHostSync(() => walker.run(options.follow));
+    return onHostSync(() => walker.run(options));
   } finally {
     walker.leaveAll();
   }
@@ -62,7 +64,7 @@ export function walk(root: number, path: VirtualPath, options: WalkOptions): Fou
  * rules hold while a change in it is under way: what is there then is not what the rules were asked about.
  */
 export function isInPlace({ root, path, parent }: Pinned): boolean {
-  const found = walkIfThere(root, path);
+  const found = walkIfThere(root, path, { looks: false });
   if (found === undefined) return false;
   try {
     const [there, pinned] = [fstatSync(found.parent), fstatSync(parent)];
@@ -73,9 +75,13 @@ export function isInPlace({ root, path, parent }: Pinned): boolean {
 }
 
 /** As `walk`, following no link at the end; undefined if the directories on the way are not there. */
-function walkIfThere(root: number, path: VirtualPath): Found | undefined {
+function walkIfThere(
+  root: number,
+  path: VirtualPath,
+  { looks = true }: Pick<WalkOptions, 'looks'> = {},
+): Found | undefined {
   try {
-    return walk(root, path, { follow: false });
+    return walk(root, path, { follow: false, looks });
   } catch (error) {
     if (goneCodes.has(errorCode(error))) return undefined;
     throw error;
@@ -111,13 +117,13 @@ class Walker {
     this.#depthMax = pathDepthMax + (this.#todo.at(-1) === reservedName ? reservedDepthMax : 0);
   }
 
-  run(follow: boolean): Found {
+  run({ follow, looks = true }: WalkOptions): Found {
     for (let name = this.#todo.pop(); name !== undefined; name = this.#todo.pop()) {
       if (name === '..') this.#leave();
       else if (name === '.' || name === '') continue;
       else if (this.#todo.length > 0) this.#enter(name);
       else {
-        const stats = lstatSync(at(this.#here, name), { throwIfNoEntry: false });
+        const stats = looks ? lstatSync(at(this.#here, name), { throwIfNoEntry: false }) : undefined;
         if (!follow || stats?.isSymbolicLink() !== true) return this.#found(name, stats);
         this.#endWasLink = true;
         this.#followLink(name);
