@@ -1,9 +1,9 @@
 /** Hashes of stored files, for the clients that compare. */
 import { createHash } from 'node:crypto';
+import { blocks } from '../blocks.ts';
+import { blockBytes } from '../limits.ts';
 import type { HashOptions } from './files.ts';
 import type { StoredFile } from './store.ts';
-
-const readBytes = 1024 * 1024;
 
 /** Whether it is the one hash that may be known already. */
 export function isWholeSha256({ algorithm, offset = 0, lengthBytes }: HashOptions): boolean {
@@ -18,10 +18,11 @@ export async function hashOf(
   const hash = createHash(algorithm);
   const end = offset + (lengthBytes ?? Infinity);
   for (let position = offset; position < end;) {
-    const bytes = await file.read(position, Math.min(readBytes, end - position));
+    const bytes = await file.read(position, Math.min(blockBytes, end - position));
     if (bytes.length === 0) break;
     hash.update(bytes);
     position += bytes.length;
+    blocks.giveBack(bytes);
   }
   return hash.digest();
 }
