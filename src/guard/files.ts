@@ -95,6 +95,10 @@ export interface UploadOptions {
   readonly resumable?: boolean;
 }
 
+export interface CommitOptions {
+  readonly settlesNext?: boolean;
+}
+
 /**
  * A file being received. Nothing of it is under its name until `commit`; the old file stays whole until then, and stays
  * for good when the upload is aborted.
@@ -112,8 +116,9 @@ export interface Upload {
   /**
    * fsync, one atomic rename to the final name, record. The promise settles when the file stands under its name; what
    * `Files.settle` waits for remains. If it rejects, the upload is over and the old file is untouched.
+   * @param options.settlesNext whether `Files.settle` follows at once: what it waits for then begins with the rename
    */
-  commit(verdict: Exclude<Verdict, 'aborted'>): Promise<void>;
+  commit(verdict: Exclude<Verdict, 'aborted'>, options?: CommitOptions): Promise<void>;
   /** Drops what came, unless it is kept because the connection was lost (see `resumable`). Never throws. */
   abort(reason: ErrorCode): Promise<void>;
 }

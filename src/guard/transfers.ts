@@ -7,7 +7,7 @@ import { ScpdError, errorCode, type ErrorCode } from '../errors.ts';
 import type { RecordFacts, Verdict } from '../audit/record.ts';
 import type { SessionJournal } from '../audit/session-journal.ts';
 import { failureFacts, recordedAttributes } from './attempt-record.ts';
-import type { AttributeChange, Attributes, Download, Upload } from './files.ts';
+import type { AttributeChange, Attributes, CommitOptions, Download, Upload } from './files.ts';
 import type { PartialUpload } from './ledger.ts';
 import type { UploadClaim } from './upload-claim.ts';
 import { Resumption } from './resumption.ts';
@@ -60,8 +60,8 @@ interface UploadFacts extends TransferFacts {
   readonly dropPartial: () => Promise<void>;
   /** Drops old versions of which there are too many by now. Never throws. */
   readonly pruneVersions: () => Promise<void>;
-  /** Begins to bring to disk what success will be waiting for. Never throws. */
-  readonly hasten: () => void;
+  /** Begins what `Files.settle` waits for. Never throws. */
+  readonly settleSoon: () => void;
   /** What the client is told of a failure. */
   readonly answer: (error: unknown) => unknown;
 }
@@ -177,14 +177,17 @@ export class GuardedUpload implements Upload, Transfer {
     await this.#step(() => this.#staged.sync());
   }
 
-  async commit(verdict: Exclude<Verdict, 'aborted'>): Promise<void> {
+  async commit(
+    verdict: Exclude<Verdict, 'aborted'>,
+    { settlesNext = false }: CommitOptions = {},
+  ): Promise<void> {
     if (this.#failure !== undefined) {
       await this.abort(errorCode(this.#failure));
       throw this.#failure;
     }
     if (!this.#record.end(this)) throw new ScpdError('INVALID_HANDLE', 'the upload is over');
     try {
-      const { kept } = await this.#sequence.end(() => this.#publish(verdict));
+      const { kept } = await this.#sequence.end(() => this.#publish(verdict, settlesNext));
       await this.#facts.dropPartial();
       if (kept !== undefined) await this.#facts.pruneVersions();
     } catch (error) {
@@ -217,7 +220,7 @@ export class GuardedUpload implements Upload, Transfer {
     return resumed === undefined ? {} : { upload: resumed.id, resumedBytes: resumed.sizeBytes };
   }
 
-  async #publish(verdict: Exclude<Verdict, 'aborted'>): Promise<Published> {
+  async #publish(verdict: Exclude<Verdict, 'aborted'>, settlesNext: boolean): Promise<Published> {
     const { claim } = this.#facts;
     try {
       if (this.#failure !== undefined) throw this.#failure; // of a step that was still under way
@@ -241,7 +244,7 @@ export class GuardedUpload implements Upload, Transfer {
         ...(stored === undefined ? {} : { stored }),
         ...this.#resumedFacts,
       });
-      this.#facts.hasten();
+      if (settlesNext) this.#facts.settleSoon();
       await claim.stored({ ...published, verdict }, look);
     });
   }

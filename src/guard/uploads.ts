@@ -64,7 +64,7 @@ export class Uploads {
       published: (made) => this.#published(path, place.path, made),
       dropPartial: () => partials.drop(place.path),
       pruneVersions: async () => void (await versions.prune(place.path)),
-      hasten: settleSoon,
+      settleSoon,
       answer: (error) => access.answer(error, 'create', [path]),
       ended,
     });

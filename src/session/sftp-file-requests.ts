@@ -58,7 +58,7 @@ async function closeUpload(session: SftpSession, { upload, failure }: OpenUpload
     await upload.abort(failure);
     throw new ScpdError(failure, 'an earlier request on this handle failed');
   }
-  await upload.commit('closed');
+  await upload.commit('closed', { settlesNext: true });
   await session.files.settle();
 }
 

@@ -562,3 +562,18 @@ t.test('an append does not undo another one', async (t) => {
   t.equal(await codeOf(() => stale.commit('closed')), 'ALREADY_EXISTS');
   t.equal(readFileSync(join(root, 'log'), 'utf8'), 'line1\nline2\n');
 });
+
+t.test('the disk is asked to sync with a commit only where the client waits for it next', async (t) => {
+  const { files, journal } = openBox(t, 'full');
+  let asked = 0;
+  const settled = journal.settled.bind(journal);
+  journal.settled = async () => {
+    asked += 1;
+    await settled();
+  };
+  await put(files, 'of-a-tree');
+  t.equal(asked, 0, 'many are synced together later');
+  const upload = await files.upload(virtualPath('awaited'), create);
+  await upload.commit('closed', { settlesNext: true });
+  t.equal(asked, 1);
+});
