@@ -55,7 +55,8 @@ try {
     await filesOfSize(ground, upTo(1024, Number(options['size-mib']) * 1024 ** 2, 16));
   if (wanted.includes('connections')) await connectionsOpen(ground, upTo(1, Number(options.connections), 10));
   if (wanted.includes('ls')) await entriesListed(ground, upTo(10, Number(options.ls), 10));
-  if (wanted.includes('tree')) await treesCopied(ground, upTo(100, Number(options.tree), 10), options.directions.split(','));
+  if (wanted.includes('tree'))
+    await treesCopied(ground, upTo(100, Number(options.tree), 10), options.directions.split(','));
   if (wanted.includes('rows'))
     await rowsKept({ cleanup, below, keep }, upTo(10_000, Number(options.rows), 10));
 } finally {
