@@ -1,6 +1,6 @@
 /**
  * Ids of connections, sessions, transfers and claims: UUIDs of version 7, which begin with the time. Random bytes are drawn for
- * many ids at once: a draw takes some 15 µs however little is drawn, and a small file has three ids.
+ * many ids at once: a draw takes some 15 µs however little is drawn, and a small file has two ids.
  */
 import { randomFillSync } from 'node:crypto';
 import { v7 } from 'uuid';
