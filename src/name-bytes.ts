@@ -55,18 +55,13 @@ export function takesMoreBytes(text: string, bytesMax: number): boolean {
  * is not shown is written as \xHH or \u{HHHH}. At most `lengthMax` characters.
  */
 export function printable(text: string, lengthMax = 500): string {
-  if (text.length < lengthMax && isPrintable(text)) return text; // as nearly all texts are
+  if (text.length < lengthMax && !unprintable.test(text)) return text; // as nearly all texts are
   let shown = '';
   for (const character of text) {
     shown += unprintable.test(character) ? escaped(character) : character;
     if (shown.length >= lengthMax) return `${shown.slice(0, lengthMax - 1)}…`;
   }
   return shown;
-}
-
-/** Whether a text can be shown as it is, if it is not too long. */
-export function isPrintable(text: string): boolean {
-  return !unprintable.test(text);
 }
 
 /** C0, DEL, C1, line separators, bidirectional marks and overrides, the byte-order mark, and lone surrogates. */

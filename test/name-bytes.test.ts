@@ -1,6 +1,6 @@
 /** Goal: no name is lost or confused with another on its way from bytes to text and back. */
 import t from 'tap';
-import { decodeName, encodeName, printable } from '../src/name-bytes.ts';
+import { decodeName, encodeName, printable, takesMoreBytes } from '../src/name-bytes.ts';
 
 t.test('bytes and text are mapped one to one', async (t) => {
   const table: readonly [string, string][] = [
@@ -19,6 +19,21 @@ t.test('bytes and text are mapped one to one', async (t) => {
     t.equal(encodeName(text).toString('hex'), hex, JSON.stringify(text));
   }
   t.throws(() => encodeName('\ud800'), RangeError, 'a surrogate that stands for no byte');
+});
+
+t.test('bytes are counted as a file system does, for short names and long ones', async (t) => {
+  const table: readonly [string, number][] = [
+    ['a'.repeat(255), 255],
+    ['ü'.repeat(127), 254],
+    ['\u20ac'.repeat(85), 255],
+    ['😀'.repeat(63), 252],
+    ['\udce9'.repeat(255), 255], // a byte each
+  ];
+  for (const [text, bytes] of table) {
+    t.notOk(takesMoreBytes(text, bytes), `${text.slice(0, 2)} × ${text.length}`);
+    t.ok(takesMoreBytes(text, bytes - 1));
+  }
+  t.throws(() => takesMoreBytes('\ud800', 255), RangeError, 'however short it is');
 });
 
 t.test('any bytes survive the round trip', async (t) => {

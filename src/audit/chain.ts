@@ -7,7 +7,7 @@
  */
 import { hash as digest } from 'node:crypto';
 import { auditRawBytesMax, auditTextMax } from '../limits.ts';
-import { encodeName, isPrintable, printable } from '../name-bytes.ts';
+import { encodeName, printable } from '../name-bytes.ts';
 import type { AuditRecord, JournalFacts } from './record.ts';
 
 /** What stands before the first record. */
@@ -38,20 +38,12 @@ export function chain(record: AuditRecord, head: Head, additions: Additions = {}
   const { time, ...facts } = record;
   const pathBytes = rawBytes(record.path);
   const whole = { seq, time, ...facts, pathBytes, ...additions, prev: head.hash };
-  const body = asJson(whole).slice(0, -1);
+  const body = JSON.stringify(whole, shown).slice(0, -1);
   const hash = digest('sha256', body, 'hex');
   return { seq, hash, line: `${body},"hash":"${hash}"}\n` };
 }
 
-/** As it may be read in a terminal: nothing in a record can pass for another or move a cursor. */
-function asJson(whole: object): string {
-  const text = JSON.stringify(whole);
-  // Nearly all records need no second look, which takes five times as long. What JSON itself escapes has a backslash.
-  return text.length < auditTextMax && isPrintable(text) && !text.includes('\\')
-    ? text
-    : JSON.stringify(whole, shown);
-}
-
+/** Keys and values as they may be read in a terminal: nothing in a record can pass for another or move a cursor. */
 function shown(key: string, value: unknown): unknown {
   // Ours: Base64, and PEM, whose line breaks JSON writes as \n.
   if (key === 'publicKey' || key === 'pathBytes') return value;

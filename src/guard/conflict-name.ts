@@ -5,7 +5,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import { conflictNamesMax, nameBytesMax } from '../limits.ts';
-import { encodeName } from '../name-bytes.ts';
+import { takesMoreBytes } from '../name-bytes.ts';
 
 /** The name to try after `tried` others; undefined when it is time to give up. */
 export function conflictName(name: string, tried: number): string | undefined {
@@ -14,8 +14,7 @@ export function conflictName(name: string, tried: number): string | undefined {
   const [stem, end] = split(name);
   const tail = `.${mark}${end}`;
   let start = Array.from(stem);
-  while (start.length > 1 && encodeName(start.join('') + tail).length > nameBytesMax)
-    start = start.slice(0, -1);
+  while (start.length > 1 && takesMoreBytes(start.join('') + tail, nameBytesMax)) start = start.slice(0, -1);
   return start.join('') + tail;
 }
 

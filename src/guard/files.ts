@@ -96,6 +96,7 @@ export interface UploadOptions {
 }
 
 export interface CommitOptions {
+  /** Whether `Files.settle` follows at once: what it waits for then begins with the rename. */
   readonly settlesNext?: boolean;
 }
 
@@ -116,7 +117,6 @@ export interface Upload {
   /**
    * fsync, one atomic rename to the final name, record. The promise settles when the file stands under its name; what
    * `Files.settle` waits for remains. If it rejects, the upload is over and the old file is untouched.
-   * @param options.settlesNext whether `Files.settle` follows at once: what it waits for then begins with the rename
    */
   commit(verdict: Exclude<Verdict, 'aborted'>, options?: CommitOptions): Promise<void>;
   /** Drops what came, unless it is kept because the connection was lost (see `resumable`). Never throws. */

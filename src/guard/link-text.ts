@@ -1,7 +1,7 @@
 /** What a new symbolic link may say. */
 import { ScpdError } from '../errors.ts';
 import { pathBytesMax } from '../limits.ts';
-import { encodeName } from '../name-bytes.ts';
+import { takesMoreBytes } from '../name-bytes.ts';
 import { componentsOf, parentPath, virtualPath, type VirtualPath } from './virtual-path.ts';
 
 /**
@@ -11,7 +11,7 @@ import { componentsOf, parentPath, virtualPath, type VirtualPath } from './virtu
  */
 export function linkTextBeneath(path: VirtualPath, target: string): string {
   if (target === '' || target.includes('\0')) throw new ScpdError('INVALID_NAME');
-  if (encodeName(target).length > pathBytesMax) throw new ScpdError('NAME_TOO_LONG');
+  if (takesMoreBytes(target, pathBytesMax)) throw new ScpdError('NAME_TOO_LONG');
   const directories = componentsOf(parentPath(path)).length;
   if (target.startsWith('/')) {
     const below = componentsOf(virtualPath(target));

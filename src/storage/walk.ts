@@ -38,7 +38,7 @@ export interface WalkOptions {
   readonly follow: boolean;
   /** Without it, `beneath`. */
   readonly links?: LinkPolicy | undefined;
-  /** False: where the path leads is all that is wanted, and not what is there. */
+  /** False: where the path leads is all that is wanted, and not what is there. No link at the end is followed then. */
   readonly looks?: boolean;
 }
 
@@ -78,10 +78,10 @@ export function isInPlace({ root, path, parent }: Pinned): boolean {
 function walkIfThere(
   root: number,
   path: VirtualPath,
-  { looks = true }: Pick<WalkOptions, 'looks'> = {},
+  options: Pick<WalkOptions, 'looks'> = {},
 ): Found | undefined {
   try {
-    return walk(root, path, { follow: false, looks });
+    return walk(root, path, { follow: false, ...options });
   } catch (error) {
     if (goneCodes.has(errorCode(error))) return undefined;
     throw error;

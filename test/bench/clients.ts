@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { run } from '../support/clients.ts';
 import { knownHostLines, type Peer } from './peers.ts';
 
-/** A million files take the better part of an hour. */
+/** A million files would take half an hour or more. */
 export const clientMsMax = 7_200_000;
 
 export type Client = 'scp' | 'scp -O' | 'pscp' | 'rclone';
