@@ -137,6 +137,11 @@ async function realOwnFiles(own: {
   return above;
 }
 
+/** Whether a real path is another one, or lies below it. */
+export function isWithin(directory: string, path: string): boolean {
+  return ancestors(path).includes(directory);
+}
+
 /** The path itself and every directory above it, up to "/". */
 function ancestors(path: string): string[] {
   const parent = dirname(path);

@@ -11,6 +11,7 @@ import { printable } from '../name-bytes.ts';
 import type { User } from '../users/user.ts';
 import { checkAuditDirectory, checkRoots, type NamedRoot, type OwnFile } from './check-directories.ts';
 import { checkAuthorizedKeys, checkHostKeys, type NamedFile } from './check-keys.ts';
+import { checkWitness, copyFiles, isUrl } from './check-witness.ts';
 import type {
   Config,
   ConfiguredAudit,
@@ -183,7 +184,9 @@ async function checkFiles(value: unknown, configFile: string, findings: Findings
     await checkAuthorizedKeys(keys, findings);
     ownFiles.push({ what: 'authorized_keys file', file: keys.file });
   }
-  await checkRoots(roots, { files: ownFiles, auditDirectory: auditDirectory?.file }, findings);
+  const own = { files: ownFiles, auditDirectory: auditDirectory?.file };
+  await checkRoots(roots, { ...own, files: [...ownFiles, ...copyFiles(reader)] }, findings);
+  await checkWitness(reader, own, findings);
   return hostKeys;
 }
 
@@ -308,7 +311,7 @@ function buildAudit(
 }
 
 function witnessIn(witness: string, directory: string): string {
-  return /^https?:/.test(witness) ? witness : resolve(directory, witness);
+  return isUrl(witness) ? witness : resolve(directory, witness);
 }
 
 function buildQuota({ bytes, files, versions }: NonNullable<ValidUser['quota']>): NonNullable<User['quota']> {

@@ -98,6 +98,8 @@ function typeWords(schema: Schema): string {
       return `list of ${minItems} to ${maxItems}`;
     case 'string':
       return 'text';
+    case 'boolean':
+      return '`true` or `false`';
     case 'object':
       return 'object';
     default:

@@ -71,6 +71,96 @@ t.test('the audit directory exists or can be made', async (t) => {
   );
 });
 
+const witness = (file: string) => (settings: Settings) => Object.assign(settings.audit, { witness: file });
+
+t.test('a witness is a file that is there, or one that can be made in a directory that is', async (t) => {
+  const place = makePlace(t);
+  mkdirSync(place.path('heads'));
+  place.write('heads/old', '');
+  symlinkSync(place.path('heads/old'), place.path('heads/link'));
+  symlinkSync(place.path('heads/gone'), place.path('heads/dangling'));
+  execFileSync('mkfifo', [place.path('heads/pipe')]);
+  for (const file of ['../heads/new', '../heads/old', '../heads/link', 'https://[::1]:8080/heads?a=b'])
+    t.equal(await after(place, witness(file)), '', file);
+  for (const [file, problem] of [
+    ['../heads', 'expected a file, got a directory at heads'],
+    ['../heads/pipe', 'expected a file, got something other than a file at heads/pipe'],
+    ['../heads/old/new', 'expected a file, got heads/old/new, where a part of the path is not a directory'],
+    ['../heads/dangling', 'expected a file, got a link that leads to none at heads/dangling'],
+    [
+      '../none/heads',
+      `expected a file in a directory that is there, got no directory at none; make it with: mkdir -p ${place.path('none')}`,
+    ],
+    ['HTTP//witness/heads', /^audit.witness: expected a file in a directory that is there, got no directory/],
+    [
+      'https://[witness]/',
+      'expected a URL such as "https://witness.example.com/scpd", got "https://[witness]/"',
+    ],
+    [
+      'https://scpd:secret@witness.example.com/',
+      'expected a URL without a user and a password, which can not be sent, got one with them; a secret path does the same',
+    ],
+  ] as const) {
+    const said = await after(place, witness(file));
+    if (typeof problem === 'string')
+      t.equal(said, `audit.witness: ${problem.replace(`${place.directory}/`, '')}`);
+    else t.match(said, problem);
+  }
+  const settings = soundSettings();
+  witness('../none/heads')(settings);
+  t.match(
+    await place.problems(settings),
+    [/^config\/scpd\.json:\d+:\d+ audit\.witness: /],
+    'and where it stands',
+  );
+});
+
+t.test('a witness is no other file of scpd', async (t) => {
+  const place = makePlace(t);
+  place.write('catalog.db', '');
+  symlinkSync(place.path('keys/alice'), place.path('keys/link'));
+  const after1 = async (file: string): Promise<string> =>
+    await after(place, (settings) => {
+      witness(file)(settings);
+      settings['catalog'] = { url: 'sqlite:../catalog.db' };
+      settings['control'] = { socket: '../run/scpd.sock' };
+    });
+  mkdirSync(place.path('run'));
+  for (const [file, other] of [
+    ['scpd.json', 'the configuration config/scpd.json'],
+    ['../keys/ed25519', 'the host key keys/ed25519'],
+    ['../keys/link', 'the authorized_keys file keys/alice'],
+    ['../catalog.db', 'the catalog catalog.db'],
+    ['../catalog.db-wal', 'a part of the catalog catalog.db'],
+    ['../run/scpd.sock', 'the control socket run/scpd.sock'],
+  ] as const)
+    t.equal(await after1(file), `audit.witness: expected a file of its own, got ${other}`, file);
+  for (const file of ['../audit/audit.jsonl', '../audit/heads', '../audit'])
+    t.equal(
+      await after1(file),
+      `audit.witness: expected a file outside of the audit directory, got ${file.slice(3)}; whoever makes the journal anew would take its witness along`,
+    );
+});
+
+t.test('no root holds a witness or the socket of syslog', async (t) => {
+  const place = makePlace(t);
+  const apart = "users.alice.root: expected a directory apart from scpd's own files, got one that holds";
+  const risk = 'clients could read or replace it';
+  place.write('data/alice/old', '');
+  symlinkSync(place.path('data/alice/old'), place.path('link'));
+  for (const [file, held] of [
+    ['../data/alice/new', 'data/alice/new'],
+    ['../data/alice/old', 'data/alice/old'],
+    ['../link', 'link'],
+  ] as const)
+    t.equal(await after(place, witness(file)), `${apart} the witness ${held}; ${risk}`);
+  const syslog = (settings: Settings): void => {
+    Object.assign(settings.audit, { syslog: `unix:${place.path('data/alice/log.sock')}` });
+  };
+  t.equal(await after(place, syslog), `${apart} the syslog socket data/alice/log.sock; ${risk}`);
+  t.equal(await after(place, (settings) => Object.assign(settings.audit, { syslog: 'udp://data:514' })), '');
+});
+
 /** Root may do everything; where the tests run as root, what it may not do is tried as nobody. */
 const userId = process.getuid?.() === 0 ? 65534 : undefined;
 
@@ -100,4 +190,21 @@ t.test('permissions', async (t) => {
   t.match(await check(), 'hostKeys[1]: expected a private key, got keys/ecdsa, which scpd has no permission');
   chmodSync(place.path('audit'), 0o500);
   t.match(await check(), 'audit.dir: expected a directory that scpd can write, got');
+
+  chmodSync(place.path('keys/ecdsa'), 0o600);
+  chmodSync(place.path('audit'), 0o700);
+  witness('../heads/witness')(settings);
+  place.write('config/scpd.json', JSON.stringify(settings));
+  mkdirSync(place.path('heads'), 0o555);
+  t.match(
+    await check(),
+    'audit.witness: expected a file that scpd can make, got heads, which scpd has no permission to use',
+  );
+  place.write('heads/witness', '', 0o444);
+  t.match(
+    await check(),
+    'audit.witness: expected a file that scpd can write, got heads/witness, which scpd has no permission to use',
+  );
+  chmodSync(place.path('heads/witness'), 0o666);
+  t.equal(await check(), '', 'it need not be made');
 });
