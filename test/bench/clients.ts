@@ -93,9 +93,8 @@ export class Desk {
       RCLONE_CONFIG_BOX_USER: peer.user,
       RCLONE_CONFIG_BOX_KEY_FILE: peer.keys.client,
       RCLONE_CONFIG_BOX_KNOWN_HOSTS_FILE: this.#knownHosts,
-      // It would look for a shell, and for md5sum through it, which makes the two differ in what is asked of them.
-      RCLONE_CONFIG_BOX_SHELL_TYPE: 'none',
-      RCLONE_CONFIG_BOX_DISABLE_HASHCHECK: 'true',
+      // Otherwise it takes what it is told of a refused command for a shell's answer, and fails at md5sum.
+      ...(peer.isWithoutShell === true && { RCLONE_CONFIG_BOX_SHELL_TYPE: 'none' }),
     };
   }
 }

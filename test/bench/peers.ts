@@ -22,6 +22,8 @@ export interface Peer {
   readonly directory: string;
   /** The path by which a client names something in that directory. */
   path(name: string): string;
+  /** It runs no commands, which rclone has to be told. */
+  readonly isWithoutShell?: true;
   /** From the start of its process to the first connection that it takes. */
   readonly readyMs: number;
   /** Where the keys are that all peers share. */

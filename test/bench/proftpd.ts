@@ -45,6 +45,7 @@ export async function startProftpd(cleanup: Cleanup, keys: PeerKeys, below: stri
     user: userInfo().username,
     pid: child.pid ?? 0,
     directory,
+    isWithoutShell: true,
     path: (name) => join(directory, name),
     readyMs: performance.now() - began,
     keys,
