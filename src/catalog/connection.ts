@@ -31,9 +31,17 @@ export class Statements implements SqliteDatabase {
     return [];
   }
 
-  /** The first row, which takes half of what all rows take. The driver adds a `_metadata` to it. */
+  /**
+   * The first row, which takes half of what all rows take. The driver adds a `_metadata` to it. A statement that failed is
+   * prepared anew: libsql's `get` would run it with the values that failed once more, whatever it is given.
+   */
   first(text: string, parameters: readonly unknown[]): unknown {
-    return this.#prepare(text, this.#preparedForFirst).get(parameters);
+    try {
+      return this.#prepare(text, this.#preparedForFirst).get(parameters);
+    } catch (error) {
+      this.#preparedForFirst.delete(text);
+      throw error;
+    }
   }
 
   prepare(text: string): Statement {

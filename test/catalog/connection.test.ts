@@ -25,3 +25,19 @@ t.test('all rows and the first row of one text, in every order', async (t) => {
     }
   }
 });
+
+t.test('what comes after a failure is asked with its own values', async (t) => {
+  const statements = new Statements(new Libsql(':memory:'));
+  t.teardown(() => statements.close());
+  statements.run('create table claims (id text, bytes integer)');
+  for (const [id, bytes] of Object.entries({ a: 1, b: 2, c: 3 }))
+    statements.run('insert into claims values (?, ?)', [id, bytes]);
+  statements.run(
+    "create trigger full before delete on claims when old.id = 'a' begin select raise(abort, 'full'); end",
+  );
+  const text = 'delete from claims where id = ? returning id';
+  t.throws(() => statements.first(text, ['a']), { message: 'full' });
+  statements.run('drop trigger full');
+  t.match(statements.first(text, ['b']), { id: 'b' });
+  t.same(statements.run('select id from claims'), [{ id: 'a' }, { id: 'c' }]);
+});
