@@ -175,7 +175,11 @@ export class Channels {
       outbound: this.#options.outbound,
       windows: this.#options.windows,
       onActivity: this.#options.onActivity,
-      onGone: () => this.#channels.delete(opening.ourId),
+      onGone: () => {
+        this.#channels.delete(opening.ourId);
+        // Without a session, nobody else ends what the channel holds.
+        if (!this.#started.has(channel)) void channel.finish(1);
+      },
     });
     this.#channels.set(channel.ourId, channel);
     this.#options.onActivity();

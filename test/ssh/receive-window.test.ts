@@ -1,8 +1,15 @@
 /** Goal: a far client is not held up by the window, a near one or a slow reader does not make it grow, and all is bounded. */
 import t from 'tap';
+import { setTimeout as pause } from 'node:timers/promises';
+import { pino } from 'pino';
 import { ProtocolError } from '../../src/errors.ts';
-import { sshWindowBytes, sshWindowBytesMax } from '../../src/limits.ts';
+import { sshWindowBytes, sshWindowBytesMax, sshWindowFarStallMsMin } from '../../src/limits.ts';
+import { Channels, type ChannelsOptions } from '../../src/ssh/channels.ts';
+import type { SshEvents } from '../../src/ssh/events.ts';
+import { message } from '../../src/ssh/messages.ts';
 import { ReceiveWindow, WindowBudget } from '../../src/ssh/receive-window.ts';
+import type { Login } from '../../src/users/user.ts';
+import { wireString, wireUint32 } from '../../src/users/wire.ts';
 
 const packetBytes = 32 * 1024;
 
@@ -107,4 +114,32 @@ t.test('more than was allowed ends it', async (t) => {
   const window = windowOf();
   window.receive(sshWindowBytes, 0);
   t.throws(() => window.receive(1, 0), ProtocolError);
+});
+
+t.test('a channel that never had a session gives back what its window grew by', async (t) => {
+  const windows = new WindowBudget(sshWindowBytes);
+  const nothing = (): undefined => undefined;
+  const channels = new Channels({
+    packets: new Proxy({}, { get: () => nothing }) as ChannelsOptions['packets'],
+    outbound: { release: nothing } as unknown as ChannelsOptions['outbound'],
+    windows,
+    login: {} as Login,
+    startSession: () => Promise.resolve(),
+    events: {} as SshEvents,
+    log: pino({ level: 'silent' }),
+    onActivity: nothing,
+    onIdle: nothing,
+  });
+  const hear = (type: number, ...fields: Buffer[]): void =>
+    channels.handle(Buffer.concat([Buffer.of(type), ...fields]));
+  const extendedData = Buffer.concat([wireUint32(0), wireUint32(1), wireString(Buffer.alloc(packetBytes))]);
+  hear(message.CHANNEL_OPEN, wireString('session'), ...[0, 1 << 20, 1 << 15].map(wireUint32));
+  for (let sent = 0; sent < sshWindowBytes; sent += packetBytes)
+    hear(message.CHANNEL_EXTENDED_DATA, extendedData);
+  await pause(2 * sshWindowFarStallMsMin);
+  hear(message.CHANNEL_EXTENDED_DATA, extendedData);
+  t.notOk(windows.take(1), 'it grew');
+  hear(message.CHANNEL_CLOSE, wireUint32(0));
+  await pause(1);
+  t.ok(windows.take(sshWindowBytes));
 });
