@@ -93,6 +93,9 @@ export const blockBytesMin = 4 * kib; // Node takes less from memory that it sha
 export const blocksKeptBytesMax = 32 * mib; // per process: memory that waits to be used again
 export const socketReadBytes = 256 * kib; // at once, from whichever socket; one such piece for all of a process
 
+/** Files that go (`storage/last-names.ts`). */
+export const freedAtOnceBytesMax = 4 * mib; // below it, to give their room back takes less than 1 ms
+
 /** Reads and writes of content that are done without a thread (`pace.ts`). */
 export const spotBytesMax = blockBytes; // 60 to 130 us for as much; a thread costs 25 to 45 us more, and as long again on a busy machine
 export const spotSlowMs = 2; // longer than the page cache takes

@@ -31,6 +31,7 @@ import { onHost, onHostSync } from './errno.ts';
 import { host } from './host-calls.ts';
 import { losesToDaemon, Modes } from './modes.ts';
 import { moveExclusively } from './exclusive-move.ts';
+import { overwriting } from './last-names.ts';
 import { openRoot } from './open-root.ts';
 import { dropPartial } from './partial-area.ts';
 import { stageFile } from './staged-file.ts';
@@ -149,6 +150,7 @@ class DiskPlace implements Place {
   async stage(options: StageOptions): Promise<StagedFile> {
     return await stageFile({
       final: this.#original(),
+      replacedBytes: this.attributes?.sizeBytes,
       held: [this.#root, this.#parent],
       area: this.#store.staging,
       keepsVersion: options.keepsVersion === true,
@@ -205,7 +207,7 @@ class DiskPlace implements Place {
       else if (options.keepVersion === true && target.path !== this.path) {
         const takeOver = { isAllowed: requireBoth, act: () => host.renameSync(from, to) };
         return (await replaceKeeping(target.#original(), this.#store.changed, takeOver)).kept;
-      } else host.renameSync(from, to);
+      } else overwriting(to, target.attributes?.sizeBytes, () => host.renameSync(from, to));
       return undefined;
     });
   }

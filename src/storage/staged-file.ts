@@ -11,7 +11,7 @@
  *
  * An upload that goes on where an interrupted one ended begins with what that one left, and grows where that file is.
  */
-import { closeSync, fchmodSync, fstatSync, futimesSync, lstatSync } from 'node:fs';
+import { fchmodSync, fstatSync, futimesSync, lstatSync } from 'node:fs';
 import { newId } from '../ids.ts';
 import { errorCode, ScpdError } from '../errors.ts';
 import type { AttributeChange, Attributes } from '../guard/files.ts';
@@ -23,6 +23,7 @@ import { onHost, onHostSync } from './errno.ts';
 import { host } from './host-calls.ts';
 import type { Modes } from './modes.ts';
 import { moveExclusively } from './exclusive-move.ts';
+import { closeQuietly, overwriting } from './last-names.ts';
 import { moveToPartials, openPartial } from './partial-area.ts';
 import { RunningHash } from './running-hash.ts';
 import { stagedName as nameOf, type StagingArea } from './staging-area.ts';
@@ -36,6 +37,8 @@ const copyChunkBytes = 1024 * 1024;
 export interface StagingRequest {
   /** Where the file will stand. */
   readonly final: Original;
+  /** The size of what was found there. */
+  readonly replacedBytes: number | undefined;
   /** Whose the descriptors in `final` are: held until the file is published or removed. */
   readonly held: readonly SharedDescriptor[];
   readonly area: StagingArea;
@@ -197,7 +200,7 @@ class DiskStagedFile implements StagedFile {
       const published = { bytes: this.#reached, sha256, inode, identity, mode, modifiedSeconds, ...place };
       // Before the file is closed, so that its inode can't be another file's.
       await note?.(published, (path) => lookBeneath(this.#request.final.root, path));
-      await this.#release();
+      await this.#release({ isGone: false });
       return published;
     } catch (error) {
       await this.discard();
@@ -224,22 +227,23 @@ class DiskStagedFile implements StagedFile {
       await this.discard();
       return false;
     }
-    await this.#release();
+    await this.#release({ isGone: false });
     return true;
   }
 
   async discard(): Promise<void> {
     // A file that can't be removed now is an orphan that the next start sweeps; the one who aborts has a reason already.
     await host.unlink(at(this.#opened.staging.number, this.#opened.stagedName)).catch(() => undefined);
-    await this.#release();
+    await this.#release({ isGone: true });
   }
 
-  async #release(): Promise<void> {
+  async #release({ isGone }: { readonly isGone: boolean }): Promise<void> {
     const { staging, old } = this.#opened;
     await this.#hash.stop();
     await this.#flush?.ended().catch(() => undefined); // it needs the descriptor
-    closeQuietly(this.#descriptor);
-    if (old !== undefined) release(old.descriptor);
+    // Either may have no name any more.
+    await closeQuietly(this.#descriptor, isGone ? this.#reached : 0);
+    if (old !== undefined) await closeQuietly(old.descriptor, old.sizeBytes);
     for (const shared of [staging, ...this.#request.held]) shared.letGo();
   }
 
@@ -300,12 +304,12 @@ class DiskStagedFile implements StagedFile {
 
   async #moveIntoPlace(): Promise<Pick<Published, 'name' | 'kept'>> {
     const { staging, stagedName } = this.#opened;
-    const { final, keepsVersion, changed } = this.#request;
-    const from = at(staging.number, stagedName);
+    const { final, replacedBytes, keepsVersion, changed } = this.#request;
+    const [from, to] = [at(staging.number, stagedName), at(final.parent, final.name)];
     // Synchronous: nothing of this server comes between the question and the rename.
     const takeOver = {
       isAllowed: () => this.#mayReplace(),
-      act: () => host.renameSync(from, at(final.parent, final.name)),
+      act: () => overwriting(to, replacedBytes, () => host.renameSync(from, to)),
     };
     if (keepsVersion && takeOver.isAllowed()) {
       const { taken, ...kept } = await replaceKeeping(final, changed, takeOver);
@@ -352,14 +356,5 @@ class DiskStagedFile implements StagedFile {
         name = next;
       }
     }
-  }
-}
-
-/** Errors of the data were reported by fsync. */
-function closeQuietly(descriptor: number): void {
-  try {
-    closeSync(descriptor);
-  } catch {
-    // It is closed all the same, close(2).
   }
 }

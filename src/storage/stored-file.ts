@@ -1,11 +1,12 @@
 /** Content that is sent: an open regular file, read by offset. */
-import { closeSync, fstatSync } from 'node:fs';
+import { fstatSync } from 'node:fs';
 import { blocks } from '../blocks.ts';
 import type { Attributes } from '../guard/files.ts';
 import type { StoredFile } from '../guard/store.ts';
 import { attributesOf } from './descriptor.ts';
 import { onHost, onHostSync } from './errno.ts';
 import { host } from './host-calls.ts';
+import { closeQuietly } from './last-names.ts';
 
 /**
  * Reads until `lengthBytes` are there or the file ends. Throws host errors. Every long work on content reads it piece by
@@ -52,6 +53,8 @@ export class DiskStoredFile implements StoredFile {
   }
 
   async close(): Promise<void> {
-    onHostSync(() => closeSync(this.#descriptor));
+    // It may have been replaced while it was read.
+    const { nlink, size } = fstatSync(this.#descriptor);
+    await closeQuietly(this.#descriptor, nlink === 0 ? size : 0);
   }
 }
