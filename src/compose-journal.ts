@@ -22,9 +22,13 @@ interface ForTheJournal extends Followers {
   readonly log: Logger;
 }
 
-/** Has those who follow the journal do as a configuration says. */
-export function configureFollowers(config: Config, { receipts, copies }: Followers): void {
+/** Has receipts made for those who are to have them. */
+export function configureReceipts(config: Config, { receipts }: Followers): void {
   receipts.configure(receiptAreas(config));
+}
+
+/** Has records copied to where a configuration says. */
+export function configureCopies(config: Config, { copies }: Followers): void {
   copies.configure(copiesOf(config));
 }
 
@@ -44,7 +48,8 @@ export async function openJournal(
   inherited?: ReadonlyMap<string, string>,
 ): Promise<FileJournal> {
   const { dir: directory, onFailure, fileBytesMax, fileMsMax, keep } = config.audit;
-  configureFollowers(config, { receipts, copies });
+  configureReceipts(config, { receipts, copies });
+  configureCopies(config, { receipts, copies });
   try {
     const journal = await openFileJournal({
       directory,

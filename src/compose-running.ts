@@ -11,7 +11,13 @@ import type { Catalog } from './catalog/catalog.ts';
 import { version } from './cli/run.ts';
 import { catalogRoots } from './compose-catalog.ts';
 import { Beginner } from './compose-generations.ts';
-import { configRecord, configureFollowers, openJournal, type Followers } from './compose-journal.ts';
+import {
+  configRecord,
+  configureCopies,
+  configureReceipts,
+  openJournal,
+  type Followers,
+} from './compose-journal.ts';
 import { Observers } from './compose-observe.ts';
 import { sweepPartialUploads } from './compose-resume.ts';
 import { sweepVersions } from './compose-versions.ts';
@@ -21,7 +27,7 @@ import { ConfigError } from './config/config-error.ts';
 import { configDifferences } from './config/diff.ts';
 import { loadConfig } from './config/load.ts';
 import { lockedChanges } from './config/locked.ts';
-import { handOverDepthMax } from './limits.ts';
+import { auditCopyHandOverMs, handOverDepthMax } from './limits.ts';
 import { connectionFacts } from './ssh/connection-facts.ts';
 import { openControl, type ControlHandler, type ControlServer } from './supervisor/control.ts';
 import { handOver, type HandedOver } from './supervisor/hand-over.ts';
@@ -114,7 +120,7 @@ class Running implements RunningServer {
 
   /** Gets everything from another process, which goes on with it if anything fails here. */
   async takeOver(predecessor: Predecessor): Promise<void> {
-    const { journal } = this.#opened;
+    const { journal, copies } = this.#opened;
     const { supervisor, beginner } = this.#parts;
     const { config } = supervisor;
     const state = await predecessor.ready();
@@ -125,6 +131,9 @@ class Running implements RunningServer {
       await supervisor.takeOver(await beginner.inherit(config, state, { predecessor, admission }));
       await this.#open();
     } catch (error) {
+      // What it has written is copied; who goes on after it begins behind that.
+      await journal.release().catch(() => undefined);
+      await copies.settled(auditCopyHandOverMs);
       // Ends this process: with what it has, anything else would end the other's workers.
       await predecessor.giveBack([error instanceof Error ? error.message : String(error)]);
     }
@@ -135,7 +144,7 @@ class Running implements RunningServer {
   }
 
   async reload(): Promise<Reloaded> {
-    const { log, options } = this.#opened;
+    const { journal, log, options } = this.#opened;
     const { supervisor, observers } = this.#parts;
     const reloaded = await supervisor.reload((current) =>
       candidate(options.shownPath ?? current.path, current),
@@ -143,7 +152,10 @@ class Running implements RunningServer {
     observers.metrics.count('reloads', { result: reloaded.kind });
     this.#tellReload(reloaded);
     if (reloaded.kind === 'done') {
-      configureFollowers(supervisor.config, this.#opened);
+      configureReceipts(supervisor.config, this.#opened);
+      // The record of the reload comes first, so that who gets no more copies can see why.
+      await journal.settled().catch(() => undefined);
+      configureCopies(supervisor.config, this.#opened);
       await this.#stopSweeping();
       await this.#sweep();
       await observers.listen(supervisor).catch((error: unknown) => log.error({ err: error }, 'health'));
@@ -232,7 +244,7 @@ class Running implements RunningServer {
   }
 
   async #handOver(): Promise<HandedOver> {
-    const { log, journal } = this.#opened;
+    const { log, journal, copies } = this.#opened;
     const { supervisor, beginner, observers } = this.#parts;
     const { audit, catalog, control, durability } = supervisor.config;
     const locked = { audit, catalog, control, durability };
@@ -251,6 +263,7 @@ class Running implements RunningServer {
           ({ open } = journal);
           this.#control?.release();
           await journal.release();
+          await copies.settled(auditCopyHandOverMs);
         },
         retake: async () => {
           journal.take(await openJournal(supervisor.config, this.#opened, new Map(open)));

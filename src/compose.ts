@@ -61,6 +61,7 @@ export async function startServer(
     await closeStored({ catalog, journal }).catch((failure: unknown) =>
       log.error({ err: failure }, 'closing'),
     );
+    await followers.copies.close();
     throw error;
   }
 }

@@ -82,7 +82,8 @@ export const auditSyslogRetryMs = 2000; // until a syslog that can't be reached 
 export const auditSyslogSendMs = 10_000; // for one record or connection: what takes longer is broken
 export const auditStdoutBytesMax = 8 * mib; // that wait for whoever reads the standard output
 export const auditWitnessMs = 10_000; // for the answer of a witness: heads come at most each few seconds
-export const auditCopyCloseMs = 2000; // for what still waits for a copy when the server ends
+export const auditCopyCloseMs = 2000; // for what still waits for a copy when the server ends, or the copy
+export const auditCopyHandOverMs = 500; // for the same before another process goes on, while clients wait; after it, it is sent beside what that one sends
 export const auditCopyComplaintMs = 60_000; // between two complaints in the log that a copy is not whole
 export const auditAttemptsMax = 100_000; // paths of which it is known how often they were tried in vain
 

@@ -3,20 +3,20 @@
  * whoever answers an HTTP POST. Only the newest head counts, so nothing piles up behind one that is slow.
  */
 import { appendFile } from 'node:fs/promises';
-import { auditCopyCloseMs, auditWitnessMs } from '../limits.ts';
+import { auditWitnessMs } from '../limits.ts';
 import type { JournalCopy } from './copies.ts';
 import { recordIn } from './recover.ts';
 
 export class Witness implements JournalCopy {
   readonly name = 'witness';
   lost = 0;
-  readonly #target: string;
+  readonly target: string;
   #next: string | undefined;
   #sending: Promise<void> | undefined;
 
   /** @param target an absolute path, or an http or https URL */
   constructor(target: string) {
-    this.#target = target;
+    this.target = target;
   }
 
   push(lines: readonly string[]): void {
@@ -28,19 +28,20 @@ export class Witness implements JournalCopy {
     this.#sending ??= this.#send().finally(() => (this.#sending = undefined));
   }
 
-  async close(): Promise<void> {
-    if (this.#sending === undefined) return;
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<void>((resolve) => (timer = setTimeout(resolve, auditCopyCloseMs)));
-    await Promise.race([this.#sending, late]);
-    clearTimeout(timer);
+  async settled(): Promise<void> {
+    await this.#sending;
+  }
+
+  close(): void {
+    if (this.#sending !== undefined) this.lost += 1;
+    this.#next = undefined;
   }
 
   async #send(): Promise<void> {
     for (let head = this.#next; head !== undefined; head = this.#next) {
       this.#next = undefined;
       try {
-        await tell(this.#target, head);
+        await tell(this.target, head);
       } catch {
         this.lost += 1; // the next one says more than this one did
       }

@@ -22,11 +22,19 @@ export function printProblem(line: string): void {
   process.stderr.write(`${line}\n`);
 }
 
+/** Asked for late: a worker, which prints nothing, shares them and is not to open them. */
+const outputs = (): NodeJS.WriteStream[] => [process.stdout, process.stderr];
+
 /** A reader that goes away early (`scpd --help | head -1`) is not a fault; without this it would end in a stack trace. */
 export function tolerateClosedOutput(): void {
-  for (const stream of [process.stdout, process.stderr]) {
-    stream.on('error', (error: NodeJS.ErrnoException) => {
-      if (error.code !== 'EPIPE') throw error;
-    });
-  }
+  for (const stream of outputs()) stream.on('error', throwOthers);
+}
+
+/** The same for a server, which goes on whatever becomes of its output, such as a file on a disk that is full. */
+export function tolerateFailingOutput(): void {
+  for (const stream of outputs()) stream.on('error', () => undefined).off('error', throwOthers);
+}
+
+function throwOthers(error: NodeJS.ErrnoException): void {
+  if (error.code !== 'EPIPE') throw error;
 }

@@ -11,7 +11,7 @@ import { addressText } from './address.ts';
 import type { Command, ExitCode } from './command.ts';
 import { configOption, loadReported } from './config-option.ts';
 import { makeLogger } from './logger.ts';
-import { printLine, printProblem } from './output.ts';
+import { printLine, printProblem, tolerateFailingOutput } from './output.ts';
 import { version } from './run.ts';
 
 const signalExitCodes = { SIGINT: 130, SIGTERM: 143 } as const; // 128 and the signal's number, as shells have it
@@ -35,6 +35,7 @@ code 0. A second signal stops it at once, with exit code 130 or 143.`,
     }
     const log = makeLogger(config.log.level);
     exitOnFault(log);
+    tolerateFailingOutput();
     // They load while this process loads the rest of its own program, and opens journal and catalog.
     const workers = new WorkerStock(config.workers);
     const start = async (): Promise<Stoppable> => {

@@ -7,7 +7,7 @@ import { connect, type Socket } from 'node:net';
 import { hostname } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { JournalCopy } from '../audit/copies.ts';
-import { auditCopyCloseMs, auditSyslogQueueMax, auditSyslogRetryMs, auditSyslogSendMs } from '../limits.ts';
+import { auditSyslogQueueMax, auditSyslogRetryMs, auditSyslogSendMs } from '../limits.ts';
 
 export type SyslogTarget =
   | { readonly kind: 'udp' | 'tcp'; readonly host: string; readonly port: number }
@@ -45,6 +45,7 @@ const datagramBytesMax = 65_507;
 
 export class SyslogCopy implements JournalCopy {
   readonly name = 'syslog';
+  readonly target: string;
   lost = 0;
   readonly #target: SyslogTarget;
   readonly #host = hostname();
@@ -56,6 +57,7 @@ export class SyslogCopy implements JournalCopy {
 
   constructor(target: SyslogTarget) {
     this.#target = target;
+    this.target = JSON.stringify(target);
   }
 
   push(lines: readonly string[]): void {
@@ -66,10 +68,11 @@ export class SyslogCopy implements JournalCopy {
     this.#sending ??= this.#sendAll().finally(() => (this.#sending = undefined));
   }
 
-  async close(): Promise<void> {
-    const timer = setTimeout(() => this.#closing.abort(), auditCopyCloseMs);
+  async settled(): Promise<void> {
     await this.#sending;
-    clearTimeout(timer);
+  }
+
+  close(): void {
     this.#closing.abort();
     this.lost += this.#queue.splice(0).length;
     this.#socket?.destroy();
@@ -86,6 +89,7 @@ export class SyslogCopy implements JournalCopy {
       } catch {
         this.#socket?.destroy();
         this.#socket = undefined;
+        if (this.#closing.signal.aborted) return; // given up, and counted
         if (this.#target.kind === 'udp') {
           this.#queue.shift();
           this.lost += 1;
@@ -119,6 +123,7 @@ export class SyslogCopy implements JournalCopy {
 
   async #sendFrame(frame: Buffer): Promise<void> {
     const socket = (this.#socket ??= await this.#connect());
+    if (this.#closing.signal.aborted) throw new Error('given up meanwhile');
     await inTime(
       socket,
       new Promise<void>((resolve, reject) =>

@@ -24,11 +24,13 @@ export interface CliOptions {
   readonly script?: string;
   /** Run as this user and group; only root can ask for it. */
   readonly userId?: number | undefined;
+  /** A descriptor that it has as its standard output; nothing of it is told then. */
+  readonly stdout?: number;
 }
 
 /** Starts `scpd ...words` in `cwd`. */
 export function startCli(words: readonly string[], cwd: string, options: CliOptions = {}): RunningCli {
-  const { script = program, userId } = options;
+  const { script = program, userId, stdout = 'pipe' } = options;
   // tap has itself loaded into every Node by NODE_OPTIONS, and then writes where another user may not.
   const [file = '', ...parameters] = [
     ...(userId === undefined ? [] : ['env', '-u', 'NODE_OPTIONS']),
@@ -39,14 +41,14 @@ export function startCli(words: readonly string[], cwd: string, options: CliOpti
   const child = spawn(file, parameters, {
     cwd,
     ...(userId === undefined ? {} : { uid: userId, gid: userId }),
-    stdio: ['ignore', 'pipe', 'pipe'],
+    stdio: ['ignore', stdout, 'pipe'],
     timeout: endMsMax,
     killSignal: 'SIGKILL',
   });
   const printed = { stdout: '', stderr: '' };
   const listeners = new Set<() => void>();
   for (const name of ['stdout', 'stderr'] as const) {
-    child[name].on('data', (bytes: Buffer) => {
+    child[name]?.on('data', (bytes: Buffer) => {
       printed[name] += bytes.toString('utf8');
       for (const listener of listeners) listener();
     });

@@ -52,6 +52,7 @@ export class TestServer {
   /** The process that serves: another one, after a restart. */
   #pid = 0;
   #log = '';
+  #printed = '';
 
   constructor(place: string) {
     this.place = place;
@@ -69,6 +70,17 @@ export class TestServer {
   /** Everything that the server logged. */
   get log(): string {
     return this.#log;
+  }
+
+  /** Everything that was printed on the standard output, also by processes that took over. */
+  get printed(): string {
+    return this.#printed;
+  }
+
+  /** Has nobody read the standard output, or somebody again. */
+  readOutput(isRead: boolean): void {
+    if (isRead) this.#process?.stdout?.resume();
+    else this.#process?.stdout?.pause();
   }
 
   get pid(): number {
@@ -192,10 +204,15 @@ export class TestServer {
     child.stderr.on('data', (bytes: Buffer) => (this.#log += bytes.toString('utf8')));
     const listening = await new Promise<number>((resolve, reject) => {
       let printed = '';
+      let isReady = false;
       const timer = setTimeout(() => reject(new Error(`not ready: ${this.#log}`)), readyMsMax);
-      child.stdout.on('data', (bytes: Buffer) => {
-        printed += bytes.toString('utf8');
+      child.stdout.setEncoding('utf8');
+      child.stdout.on('data', (text: string) => {
+        this.#printed += text;
+        if (isReady) return;
+        printed += text;
         const port = /listening on \S+:(\d+)/.exec(printed)?.[1];
+        isReady = port !== undefined;
         if (port !== undefined) {
           clearTimeout(timer);
           resolve(Number(port));
