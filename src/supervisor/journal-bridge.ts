@@ -23,7 +23,7 @@ export interface JournalBridgeOptions {
   /** What else must be done before the worker may tell its clients of success. */
   readonly alsoAwait: () => Promise<void>;
   readonly answer: (answer: { readonly records: number; readonly failed: boolean }) => void;
-  /** A record could not be queued: the worker's word is good for nothing any more. */
+  /** A record could not be queued: the worker is told of no success any more. Once at most. */
   readonly onLost: () => void;
 }
 
@@ -36,6 +36,8 @@ export class JournalBridge {
   #timer: NodeJS.Timeout | undefined;
   #isSettling = false;
   #closed = false;
+  /** A record of it is missing, so nothing that comes after it counts as written. */
+  #hasLost = false;
 
   constructor(options: JournalBridgeOptions) {
     this.#options = options;
@@ -55,14 +57,11 @@ export class JournalBridge {
   /** @param waits whether the worker waits for these and all before them */
   receive(records: readonly AuditRecord[], waits: boolean): void {
     for (const record of records) {
-      if (!this.#options.journal.append(record, this.#options.process)) {
-        this.#closed = true;
-        this.#options.onLost();
-        return;
-      }
+      if (!this.#options.journal.append(record, this.#options.process)) this.#lose();
     }
     this.#received += records.length;
-    if (waits || this.#received - this.#wanted >= unaskedRecordsMax) this.#want();
+    if (this.#hasLost) this.#refuse();
+    else if (waits || this.#received - this.#wanted >= unaskedRecordsMax) this.#want();
     else this.#timer ??= setTimeout(() => this.#want(), unaskedMs).unref();
   }
 
@@ -78,6 +77,23 @@ export class JournalBridge {
     clearTimeout(this.#timer);
   }
 
+  /** It says nothing of success any more. */
+  get #isOver(): boolean {
+    return this.#closed || this.#hasLost;
+  }
+
+  #lose(): void {
+    if (this.#hasLost) return;
+    this.#hasLost = true;
+    clearTimeout(this.#timer);
+    this.#options.onLost();
+  }
+
+  /** Whoever waits hears that it failed, now; a worker that retires could not end otherwise. */
+  #refuse(): void {
+    if (!this.#closed) this.#options.answer({ records: this.#received, failed: true });
+  }
+
   #want(): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;
@@ -87,10 +103,10 @@ export class JournalBridge {
 
   async #settle(): Promise<void> {
     this.#isSettling = true;
-    while (this.#answered < this.#wanted && !this.#closed) {
+    while (this.#answered < this.#wanted && !this.#isOver) {
       const records = this.#received;
       const failed = await this.#fails();
-      if (!this.#closed) this.#options.answer({ records, failed });
+      if (!this.#isOver) this.#options.answer({ records, failed });
       if (failed) await delay(retryMs);
       else this.#answered = records;
     }

@@ -12,10 +12,12 @@ class CountingJournal implements SharedJournal {
   readonly records: AuditRecord[] = [];
   settles = 0;
   fails = false;
+  isFull = false;
 
   ensureWritable(): void {}
 
   append(record: AuditRecord): boolean {
+    if (this.isFull) return false;
     this.records.push(record);
     return true;
   }
@@ -130,4 +132,22 @@ t.test('without its supervisor nothing is promised', async (t) => {
   t.equal(await waiting, 'AUDIT_FAILED');
   t.notOk(append('second'));
   t.equal(await codeOf(() => proxy.settled()), 'AUDIT_FAILED');
+});
+
+t.test('a record that is lost fails whoever waits, now and later', async (t) => {
+  const { journal, proxy, append } = channel();
+  const outcome = async (): Promise<string | undefined> =>
+    await Promise.race([codeOf(() => proxy.settled()), pause(2000).then(() => 'no answer')]);
+  append('before');
+  const earlier = outcome();
+  await pause(0);
+  journal.isFull = true;
+  append('lost');
+  t.equal(await outcome(), 'AUDIT_FAILED');
+  await earlier; // in time or not: it is on disk
+  t.equal(await codeOf(async () => proxy.ensureWritable()), 'AUDIT_FAILED', 'nothing is begun any more');
+  journal.isFull = false;
+  append('after');
+  t.equal(await outcome(), 'AUDIT_FAILED', 'a record before it is missing');
+  t.match(journal.records.at(-1), { path: 'after' }, 'it is written all the same');
 });
