@@ -45,7 +45,7 @@ export class Beginner {
     const { around } = options;
     await recoverCatalog(catalog, config, log);
     // Not before: of what a crash has left, the catalog knows what can be kept.
-    sweepRoots(config, log);
+    await sweepRoots(config, log);
     if (config.workers === 0 || around !== undefined) {
       // A supervisor of workers has no use for what serves, and does not load it.
       const { createServing } = await import('./compose-serving.ts');
@@ -96,11 +96,11 @@ export class Beginner {
     journal.append(
       serverRecord({ operation: 'worker', outcome: 'failed', path: `${pid}: ${how}`, error: 'INTERRUPTED' }),
     );
-    journal.abandon(String(pid), orphansOf(config, log));
-    this.#clearing = this.#clearing.then(async () => {
+    const ended = orphansOf(config, log).then((bytesOf) => journal.abandon(String(pid), bytesOf));
+    this.#clearing = Promise.all([this.#clearing, ended]).then(async () => {
       try {
         await recoverCatalog(catalog, config, log);
-        sweepRoots(config, log);
+        await sweepRoots(config, log);
       } catch (error) {
         log.error({ err: error }, 'what a worker left could not be cleared away; the next start does it');
       }
@@ -109,9 +109,9 @@ export class Beginner {
 }
 
 /** Removes what a crash left half received. */
-function sweepRoots(config: Config, log: Logger): void {
+async function sweepRoots(config: Config, log: Logger): Promise<void> {
   for (const root of rootsOf(config)) {
-    const orphans = sweepStagingArea(root);
+    const orphans = await sweepStagingArea(root);
     if (orphans > 0) log.warn({ root, orphans }, 'removed uploads that a crash had left unfinished');
   }
 }

@@ -60,7 +60,7 @@ export async function openJournal(
       keep,
       processes: { own: ownProcess, isAlive: isProcessAlive },
       log,
-      bytesOf: orphansOf(config, log),
+      bytesOf: await orphansOf(config, log),
       onWritten: (lines) => {
         receipts.saw(lines);
         copies.push(lines);
@@ -93,11 +93,14 @@ export function rootsOf(config: Config): Set<string> {
 }
 
 /** How much had come of uploads whose process is gone. */
-export function orphansOf(config: Config, log: Logger): (upload: string) => number | undefined {
+export async function orphansOf(
+  config: Config,
+  log: Logger,
+): Promise<(upload: string) => number | undefined> {
   const left = new Map<string, number>();
   for (const root of rootsOf(config)) {
     try {
-      for (const [upload, bytes] of orphanBytes(root)) left.set(upload, bytes);
+      for (const [upload, bytes] of await orphanBytes(root)) left.set(upload, bytes);
     } catch (error) {
       log.warn({ err: error, root }, 'what a crash left can not be looked at'); // nor can it be swept: that says more
     }

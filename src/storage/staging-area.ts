@@ -3,11 +3,13 @@
  * root, so that publishing is one rename. A staged file's name says which process owns it: what belongs to no living
  * process is an orphan of a crash and is swept at start.
  */
-import { constants, fstatSync, lstatSync, mkdirSync, openSync, readdirSync, unlinkSync } from 'node:fs';
+import { constants, fstatSync, mkdirSync, openSync } from 'node:fs';
+import { readdir } from 'node:fs/promises';
 import { ScpdError, errorCode } from '../errors.ts';
 import { reservedName } from '../guard/virtual-path.ts';
 import { at, itself, openDirectorySync, openFlags, release, SharedDescriptor } from './descriptor.ts';
 import { hasErrno, onHostSync } from './errno.ts';
+import { host } from './host-calls.ts';
 import { isProcessAlive, ownProcess } from './process-identity.ts';
 
 export const stagingName = 'staging';
@@ -103,29 +105,41 @@ export function stagedName(id: string): string {
 }
 
 /** How much dead processes left of which uploads in a root's staging area, by their ids. Throws host errors. */
-export function orphanBytes(rootHostPath: string): Map<string, number> {
+export async function orphanBytes(rootHostPath: string): Promise<Map<string, number>> {
   const found = new Map<string, number>();
-  withOrphans(rootHostPath, (staging, name) => {
+  await withOrphans(rootHostPath, async (staging, name) => {
     const [, , ...id] = name.split('-');
-    found.set(id.join('-'), lstatSync(at(staging, name)).size);
+    found.set(id.join('-'), (await host.lstat(at(staging, name))).size);
   });
   return found;
 }
 
 /** Removes what dead processes left in a root's staging area. Returns how many files. Throws host errors. */
-export function sweepStagingArea(rootHostPath: string): number {
-  return withOrphans(rootHostPath, (staging, name) => unlinkSync(at(staging, name)));
+export async function sweepStagingArea(rootHostPath: string): Promise<number> {
+  return await withOrphans(rootHostPath, (staging, name) => host.unlink(at(staging, name)));
 }
 
-function withOrphans(rootHostPath: string, act: (staging: number, name: string) => void): number {
+/** Each of them is a thread's work, so that nobody waits, however many and large they are. */
+async function withOrphans(
+  rootHostPath: string,
+  act: (staging: number, name: string) => Promise<void>,
+): Promise<number> {
   const root = openSync(rootHostPath, constants.O_RDONLY | constants.O_DIRECTORY);
   let staging: number | undefined;
   try {
     staging = openExistingArea(root, stagingName);
     if (staging === undefined) return 0;
-    const orphans = readdirSync(itself(staging)).filter((name) => !isProcessAlive(name));
-    for (const name of orphans) act(staging, name);
-    return orphans.length;
+    let orphans = 0;
+    for (const name of await readdir(itself(staging))) {
+      if (isProcessAlive(name)) continue;
+      try {
+        await act(staging, name);
+        orphans += 1;
+      } catch (error) {
+        if (!hasErrno(error, 'ENOENT')) throw error; // another sweep was quicker
+      }
+    }
+    return orphans;
   } finally {
     if (staging !== undefined) release(staging);
     release(root);

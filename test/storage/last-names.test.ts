@@ -11,6 +11,7 @@ import { virtualPath } from '../../src/guard/virtual-path.ts';
 import { freedAtOnceBytesMax } from '../../src/limits.ts';
 import { openDiskStore } from '../../src/storage/disk-store.ts';
 import { host } from '../../src/storage/host-calls.ts';
+import { orphanBytes, sweepStagingArea } from '../../src/storage/staging-area.ts';
 
 const sizeBytes = 2 * freedAtOnceBytesMax;
 
@@ -50,6 +51,19 @@ function watch(t: Test): string[] {
     Object.assign(host, { renameSync });
   });
   return freed;
+}
+
+/** Answers how many turns of the event loop there were since. */
+function countTurns(t: Test): () => number {
+  let turns = 0;
+  let next: NodeJS.Immediate;
+  const count = (): void => {
+    turns += 1;
+    next = setImmediate(count);
+  };
+  next = setImmediate(count);
+  t.teardown(() => clearImmediate(next));
+  return () => turns;
 }
 
 type Way = (at: <T>(path: string, act: (place: Place) => Promise<T>) => Promise<T>) => Promise<void>;
@@ -97,3 +111,16 @@ for (const [name, way] of Object.entries(ways)) {
     t.same(freed, []);
   });
 }
+
+t.test('what dead processes left is removed while others have their turns', async (t) => {
+  const root = t.testdir({ '.scpd': { staging: {} } });
+  const area = join(root, '.scpd', 'staging');
+  for (let count = 0; count < 100; count += 1) fs.writeFileSync(join(area, `1-1-${count}`), '');
+  const turns = countTurns(t);
+  t.equal((await orphanBytes(root)).size, 100);
+  t.ok(turns() > 100, 'to look at each');
+  const [one, other] = await Promise.all([sweepStagingArea(root), sweepStagingArea(root)]);
+  t.equal(one + other, 100, 'by two sweeps at once, as at a reload');
+  t.ok(turns() > 200, 'to remove each');
+  t.strictSame(fs.readdirSync(area), []);
+});

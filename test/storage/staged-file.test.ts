@@ -267,7 +267,7 @@ t.test('the sweep takes orphans only', async (t) => {
   const root = t.testdir({ '.scpd': { staging: { '1-1-orphan': 'x', 'no-process': 'x', junk: 'x' } } });
   const ours = stagedName('01938f00-0000-7000-8000-000000000001');
   writeFileSync(join(root, '.scpd', 'staging', ours), 'x');
-  t.equal(sweepStagingArea(root), 3);
+  t.equal(await sweepStagingArea(root), 3);
   t.strictSame(readdirSync(join(root, '.scpd', 'staging')), [ours]);
-  t.equal(sweepStagingArea(t.testdir({ empty: {} })), 0, 'a root that never had uploads');
+  t.equal(await sweepStagingArea(t.testdir({ empty: {} })), 0, 'a root that never had uploads');
 });
