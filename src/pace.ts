@@ -23,6 +23,12 @@ export async function paced<T>(byteCount: number, spot: () => T, thread: () => P
   }
 }
 
+/** For loops whose length others decide, and that wait for no thread: lets the others have a turn if this one lasts too long. */
+export async function giveWay(): Promise<void> {
+  const nowMs = performance.now();
+  if (nowMs - turnBegan(nowMs) > spotTurnMsMax) await new Promise((resolve) => setImmediate(resolve));
+}
+
 function turnBegan(nowMs: number): number {
   if (turnBeganMs === undefined) {
     turnBeganMs = nowMs;

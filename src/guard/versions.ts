@@ -7,6 +7,7 @@ import { performance } from 'node:perf_hooks';
 import { ScpdError, errorCatalogue, errorCode, type RuleRefusal } from '../errors.ts';
 import type { SessionJournal } from '../audit/session-journal.ts';
 import type { VersionPolicy } from '../users/rule.ts';
+import { giveWay } from '../pace.ts';
 import { isCurrent, type KnownEntry } from './ledger.ts';
 import type { QuotaKeeper } from './quota.ts';
 import { keepsAtLeast, type Keeping } from './rules.ts';
@@ -83,6 +84,7 @@ export class Versions {
       let left = names.length;
       if (surplus.length === 0) return left;
       for (const name of surplus) {
+        await giveWay(); // retained ones may be any number, and the catalog answers at once
         if (!(await this.#isLastVerified(path, name, names)) && (await this.#tryDrop(path, name))) left -= 1;
       }
       if (left === 0) await this.#removeDirectories(path);
@@ -142,6 +144,7 @@ export class Versions {
     const isKnown = known !== undefined && current !== undefined && isCurrent(known, current);
     if (isKnown && known.verdict === 'verified') return false;
     for (const newer of names.slice(0, names.indexOf(name))) {
+      await giveWay();
       if (await this.#isVerified(path, newer)) return false;
     }
     return true;

@@ -269,6 +269,24 @@ t.test('retention', async (t) => {
     for (let number = 1; number <= 5; number += 1) await put(files, 'a', `content ${number}`);
     t.equal((await versionsOf(files, 'a')).length, 4);
   });
+  await t.test('however many are retained, others have their turns', async (t) => {
+    const vault = await VersionVault.open(t);
+    const files = await vault.session({ ...retained, versions: { versionsMax: 1, ageMsMax: dayMs } });
+    for (const content of ['old', 'new']) await put(files, 'a', content);
+    const area = join(vault.root, '.scpd', 'versions', 'a');
+    for (let count = 0; count < 3000; count += 1) writeFileSync(join(area, versionName(count, 0)), '');
+    let [lastMs, longestMs] = [performance.now(), 0];
+    const timer = setInterval(() => {
+      longestMs = Math.max(longestMs, performance.now() - lastMs);
+      lastMs = performance.now();
+    }, 1);
+    const beganMs = performance.now();
+    await put(files, 'a', 'newest');
+    const tookMs = performance.now() - beganMs;
+    longestMs = Math.max(longestMs, performance.now() - lastMs);
+    clearInterval(timer);
+    t.ok(longestMs < tookMs / 2, `${Math.round(longestMs)} of ${Math.round(tookMs)} ms at once`);
+  });
   await t.test('moving a file, or a directory, out of its retention is refused', async (t) => {
     const vault = await VersionVault.open(t);
     const rule = { place: '', key: '', allow: [], deny: [], preset: 'full' } as const;
