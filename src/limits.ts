@@ -150,6 +150,7 @@ export const catalogBlockMsMax = 5; // of that, how long at once nothing else go
 export const catalogRepairMsMin = 1000; // before what could not be noted is looked at again; twice as long each time
 export const catalogRepairMsMax = 60 * 1000;
 export const catalogRepairsMax = 1000; // names that could not be noted; beyond it the whole root is looked at
+export const movedContentMsMax = 10 * 1000; // between a file's rename to its name and its note; beyond it a moved file's hash is lost
 export const catalogPageEntries = 500; // read at once when all entries are gone through
 export const catalogPagePauseMs = 5; // between pages of what nobody waits for; a page takes some 3 ms
 export const catalogBatchEntries = 50; // looked at on the disk in one transaction: some 2 ms

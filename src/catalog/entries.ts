@@ -86,18 +86,23 @@ export async function latestStoredAt(reader: Reader): Promise<string | undefined
   return row?.latest ?? undefined;
 }
 
-/** Adds what is known of a version's content where nothing is. */
-export async function setVersionContent(
+/**
+ * Adds what is known of a file's content where nothing is, wherever the file went: under another name, or to the versions.
+ * The plus keeps SQLite from reading the whole root: what was stored lately is found by its time.
+ * @param since ISO 8601: what was noted before is not looked at
+ */
+export async function setMovedContent(
   writer: Writer,
-  { rootId, path }: Spot,
-  { inode, ...content }: Pick<EntryRow, 'inode' | 'sha256' | 'verdict'>,
+  rootId: number,
+  { inode, since, ...content }: Pick<EntryRow, 'inode' | 'sha256' | 'verdict'> & { readonly since: string },
 ): Promise<void> {
   await writer
     .updateTable('entries')
     .set(content)
-    .where('root_id', '=', rootId)
-    .where(sql<SqlBool>`${inside('path', path)}`)
+    .where('stored_at', '>=', since)
+    .where(sql<SqlBool>`+root_id = ${rootId}`)
     .where('inode', '=', inode)
+    .where('kind', '=', 'file')
     .where('sha256', 'is', null)
     .execute();
 }

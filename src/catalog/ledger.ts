@@ -24,8 +24,8 @@ import {
 } from '../guard/ledger.ts';
 import { ScpdError } from '../errors.ts';
 import type { KeptVersion, StoredAttributes } from '../guard/store.ts';
-import { versionDirectory } from '../guard/version-path.ts';
 import { childPath, parentPath, type VirtualPath } from '../guard/virtual-path.ts';
+import { movedContentMsMax } from '../limits.ts';
 import type { CatalogRoot } from './catalog.ts';
 import type { Database } from './database.ts';
 import { directoriesAround, mayShift } from './directories.ts';
@@ -35,7 +35,7 @@ import {
   moveEntries,
   putEntry,
   removeEntries,
-  setVersionContent,
+  setMovedContent,
   type Spot,
 } from './entries.ts';
 import { findPartial, noteStaged, suspendReservation, takePartial } from './partial-uploads.ts';
@@ -158,12 +158,15 @@ class CatalogClaim implements Claim {
   }
 
   async made(look: Look, content?: Content): Promise<void> {
+    const since = new Date(Date.now() - movedContentMsMax).toISOString();
     await this.#end(async (writer, spot) => {
       const place = content?.name === undefined ? spot : sibling(spot, content.name);
       await this.#keep(writer, place, content?.kept);
       const found = look(place.path);
       if (content !== undefined && content.inode !== found?.inode) {
-        await noteContentOfVersion(writer, place, content);
+        // Another one has the name already, or it was moved, removed or made a version: its hash is known only here.
+        const { inode, sha256, verdict } = content;
+        await setMovedContent(writer, place.rootId, { inode, sha256, verdict, since });
         return;
       }
       if (found === undefined) return;
@@ -333,12 +336,6 @@ function contentColumns(
   return { sha256: content.sha256, verdict: content.verdict, upload_id: claimId };
 }
 
-/** Another one has the name already, or has removed it, and has made a version of what this one stored: its hash is known only here. */
-async function noteContentOfVersion(writer: Writer, { rootId, path }: Spot, content: Content): Promise<void> {
-  const { inode, sha256, verdict } = content;
-  await setVersionContent(writer, { rootId, path: versionDirectory(path) }, { inode, sha256, verdict });
-}
-
 /**
  * What was there before is gone; what is there now is what was moved, or what was put in its place before it was. Answers
  * whether it is a directory of which nobody can say what is known of what is in it.
@@ -355,7 +352,7 @@ async function noteMove(
   await moveEntries(writer, from, path);
   const known = findEntry(writer, to);
   if (found === undefined || (known !== undefined && isCurrent(knownEntry(known), found))) return false;
-  // Whoever made it has not noted it yet, and will not find it any more.
+  // Whoever made it has not noted it yet, and will add its hash (`setMovedContent`).
   putEntry(writer, to, {
     ...columnsOf(found),
     user: maker ?? known?.user ?? user,

@@ -12,14 +12,15 @@ import { createGuardedFiles } from '../../src/guard/guarded-files.ts';
 import type { Claim, Ledger, Look } from '../../src/guard/ledger.ts';
 import { QuotaKeeper } from '../../src/guard/quota.ts';
 import type { Store } from '../../src/guard/store.ts';
-import { rootPath, virtualPath } from '../../src/guard/virtual-path.ts';
+import { versionDirectory } from '../../src/guard/version-path.ts';
+import { childPath, rootPath, virtualPath } from '../../src/guard/virtual-path.ts';
 import { openDiskStore } from '../../src/storage/disk-store.ts';
 import { wrongIn } from '../support/catalog.ts';
 import { Chance } from '../support/chance.ts';
 import { CheckedJournal, testSession } from '../support/checked-journal.ts';
 import { put, rename } from '../support/guarded-box.ts';
 import { codeOf } from '../support/throws.ts';
-import { VersionVault } from '../support/version-vault.ts';
+import { VersionVault, versionsOf } from '../support/version-vault.ts';
 
 interface Box {
   readonly vault: VersionVault;
@@ -114,6 +115,23 @@ t.test('a file is replaced, renamed and replaced again before the first is noted
   await making.made(box.look, { inode, sha256: 'f'.repeat(64), verdict: 'closed' });
   await right(t, box);
   t.same(await box.vault.used(), [11, 2]);
+  const moved = await box.ledger.entryAt(virtualPath('b'));
+  t.match(moved, { sha256: 'f'.repeat(64), verdict: 'closed' }, 'its hash went with it');
+});
+
+t.test('a file becomes a version in a directory that is then renamed, before it is noted', async (t) => {
+  const box = await openBox(t);
+  const files = await box.vault.session({ versions: { versionsMax: 10, ageMsMax: 1_000_000_000 } });
+  await files.makeDirectory(virtualPath('d'), 0o755);
+  const making = await claimOn(box, 'd/a');
+  writeFileSync(box.host('d/a'), 'first');
+  const inode = box.look(virtualPath('d/a'))?.inode ?? '';
+  await put(files, 'd/a', 'second');
+  await rename(files, 'd', 'e');
+  await making.made(box.look, { inode, sha256: 'f'.repeat(64), verdict: 'verified' });
+  const [name = ''] = await versionsOf(files, 'd/a');
+  const version = await box.ledger.entryAt(childPath(versionDirectory(virtualPath('d/a')), name));
+  t.match(version, { sha256: 'f'.repeat(64), verdict: 'verified' });
 });
 
 t.test('a removal is noted when the name is another one’s in a new directory', async (t) => {
