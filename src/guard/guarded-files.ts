@@ -4,6 +4,7 @@
  */
 import { ScpdError, errorCatalogue, errorCode, type ErrorCode } from '../errors.ts';
 import type { SessionJournal } from '../audit/session-journal.ts';
+import { giveWay } from '../pace.ts';
 import type { User } from '../users/user.ts';
 import { Access, type Verb } from './access.ts';
 import { attemptRecord, recordedAttributes } from './attempt-record.ts';
@@ -92,6 +93,7 @@ class GuardedFiles implements Files {
     path: VirtualPath,
     { follow, partial = false }: { readonly follow: boolean; readonly partial?: boolean },
   ): Promise<Attributes> {
+    await giveWay(); // sessions look at as many paths as their clients name
     const hidden = partial ? await this.#partials.hiddenAt(path, 'stat') : undefined;
     if (hidden !== undefined) return attributesOfPartial(hidden);
     return await this.#attempt(

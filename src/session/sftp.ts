@@ -6,6 +6,7 @@
 import { blocks } from '../blocks.ts';
 import { errorCode } from '../errors.ts';
 import type { Files } from '../guard/files.ts';
+import { giveWay } from '../pace.ts';
 import { encodeVersion, type SftpReply } from '../protocol/sftp/replies.ts';
 import { RequestDecoder } from '../protocol/sftp/request-decoder.ts';
 import type { SftpRequest } from '../protocol/sftp/requests.ts';
@@ -95,7 +96,10 @@ class SftpServer {
       for (const request of decoder.push(chunk)) {
         const held = request.kind === 'init' ? 0 : heldBytes(request);
         // Not awaited where there is room, so that all of a chunk begins in one turn and can be gathered.
-        if (!this.#pipeline.hasRoom(held)) await this.#pipeline.room(held);
+        if (!this.#pipeline.hasRoom(held)) {
+          await this.#pipeline.room(held);
+          await giveWay(); // many are answered at once, and there are thousands in a chunk
+        }
         if (request.kind === 'init') await this.#greet();
         else this.#pipeline.add(request.id, held, this.#run(request));
       }

@@ -24,6 +24,7 @@ import { virtualPath } from '../../src/guard/virtual-path.ts';
 import { openDiskStore } from '../../src/storage/disk-store.ts';
 import type { Preset } from '../../src/users/user.ts';
 import { CheckedJournal, testSession } from '../support/checked-journal.ts';
+import { othersGetTurns } from '../support/longest-wait.ts';
 import { codeOf } from '../support/throws.ts';
 
 interface Box {
@@ -576,4 +577,11 @@ t.test('the disk is asked to sync with a commit only where the client waits for 
   const upload = await files.upload(virtualPath('awaited'), create);
   await upload.commit('closed', { settlesNext: true });
   t.equal(asked, 1);
+});
+
+t.test('who looks at many paths one after the other lets others have their turns', async (t) => {
+  const { files } = openBox(t, 'full');
+  await othersGetTurns(t, async () => {
+    for (let count = 0; count < 3000; count += 1) await files.stat(virtualPath('file'), { follow: true });
+  });
 });

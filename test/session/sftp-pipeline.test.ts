@@ -11,8 +11,9 @@ import {
   sftpHandlesMax,
   sftpRequestsInFlightMax,
 } from '../../src/limits.ts';
+import { othersGetTurns } from '../support/longest-wait.ts';
 import { startSession, type TestSession } from '../support/sftp-session.ts';
-import { noFlags, type Question } from '../support/sftp-wire.ts';
+import { encodeRequest, noFlags, type Question } from '../support/sftp-wire.ts';
 
 const ok = { kind: 'status', status: sftpStatus.OK, words: 'Success' } as const;
 const create = { ...noFlags, write: true, create: true };
@@ -382,3 +383,14 @@ t.test(
     });
   },
 );
+
+t.test('thousands of requests in one piece let others have their turns', async (t) => {
+  const { channel, files, peer } = await startSession();
+  files.put('/file', 'x');
+  const count = 10_000;
+  const one = encodeRequest({ kind: 'stat', id: 1, path: 'file' });
+  await othersGetTurns(t, async () => {
+    channel.feed(Buffer.concat(Array.from({ length: count }, () => one)));
+    for (let answers = 0; answers < count; answers += 1) await peer.receive();
+  });
+});
