@@ -10,7 +10,7 @@ import { fileURLToPath } from 'node:url';
 const project = fileURLToPath(new URL('..', import.meta.url));
 
 /** What every room may use: words, numbers, names. */
-const common = ['errors.ts', 'limits.ts', 'name-bytes.ts', 'ids.ts', 'blocks.ts', 'pace.ts'];
+const common = ['errors.ts', 'limits.ts', 'name-bytes.ts', 'ids.ts', 'in-time.ts', 'blocks.ts', 'pace.ts'];
 
 /** Room → the rooms (or files) whose code it may import. `types:` means `import type` only. */
 const mayImport: Readonly<Record<string, readonly string[]>> = {
@@ -18,10 +18,17 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   'limits.ts': [],
   'name-bytes.ts': [],
   'ids.ts': [],
+  'in-time.ts': [],
   'blocks.ts': [],
   'pace.ts': [],
-  // What the operator may write is what is read later: patterns, networks and hours have one reader each.
-  config: ['types:users', 'guard/glob.ts', 'users/networks.ts', 'users/time-window.ts'],
+  // What the operator may write is what is read later: patterns, networks, hours and witnesses have one reader each.
+  config: [
+    'types:users',
+    'guard/glob.ts',
+    'users/networks.ts',
+    'users/time-window.ts',
+    'audit/witness-target.ts',
+  ],
   users: [],
   protocol: [],
   session: ['protocol', 'guard', 'types:audit', 'types:users'],

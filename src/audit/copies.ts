@@ -3,6 +3,7 @@
  * witness. A copy never holds up the journal: what can't be sent in time is counted and said in the log, and the journal has
  * it all the same. A copy that a new configuration has as well goes on as it is, with what waits for it.
  */
+import { isDoneInTime } from '../in-time.ts';
 import { auditCopyCloseMs, auditCopyComplaintMs } from '../limits.ts';
 import type { JournalLog } from './file-journal.ts';
 
@@ -56,7 +57,7 @@ export class JournalCopies {
 
   /** Resolves when nothing waits, or after this time. */
   async settled(msMax: number): Promise<void> {
-    await inTime(Promise.all(this.#copies.map((copy) => copy.settled())), msMax);
+    await isDoneInTime(Promise.all(this.#copies.map((copy) => copy.settled())), msMax);
   }
 
   /** Sends what waits, or gives it up after a moment. */
@@ -66,7 +67,7 @@ export class JournalCopies {
   }
 
   #end(copy: JournalCopy): void {
-    const ended = inTime(copy.settled(), auditCopyCloseMs).then(() => {
+    const ended = isDoneInTime(copy.settled(), auditCopyCloseMs).then(() => {
       copy.close();
       this.#ending.delete(copy);
       this.#lostBefore.set(copy.name, (this.#lostBefore.get(copy.name) ?? 0) + copy.lost);
@@ -100,12 +101,4 @@ export class JournalCopies {
 
 function isSame(one: JournalCopy, other: JournalCopy): boolean {
   return one.name === other.name && one.target === other.target;
-}
-
-/** Resolves when it is done, or after this time. */
-async function inTime(done: Promise<unknown>, msMax: number): Promise<void> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<void>((resolve) => (timer = setTimeout(resolve, msMax)));
-  await Promise.race([done, late]);
-  clearTimeout(timer);
 }

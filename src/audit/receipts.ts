@@ -3,6 +3,7 @@
  * sender finds its receipt as soon as it hears of the success; but a root whose disk hangs holds up nobody for longer
  * than a moment, and none of its own twice. A receipt that can't be written changes nothing about the upload.
  */
+import { isDoneInTime } from '../in-time.ts';
 import { receiptsWaitingMax, receiptNameBytesMax, receiptWaitMs } from '../limits.ts';
 import type { JournalLog } from './file-journal.ts';
 import type { JournalKey } from './journal-key.ts';
@@ -66,15 +67,8 @@ export class Receipts {
   async settled(): Promise<void> {
     const busy = [...this.#queues.values()].filter(({ waiting, isSlow }) => waiting > 0 && !isSlow);
     if (busy.length === 0) return;
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<void>((resolve) => {
-      timer = setTimeout(() => {
-        for (const queue of busy) if (queue.waiting > 0) queue.isSlow = true;
-        resolve();
-      }, receiptWaitMs);
-    });
-    await Promise.race([late, Promise.all(busy.map(({ written }) => written))]);
-    clearTimeout(timer);
+    if (await isDoneInTime(Promise.all(busy.map(({ written }) => written)), receiptWaitMs)) return;
+    for (const queue of busy) if (queue.waiting > 0) queue.isSlow = true;
   }
 
   #enqueue(queue: Queue, statement: ReceiptStatement, key: JournalKey): void {

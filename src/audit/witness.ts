@@ -6,6 +6,7 @@ import { appendFile } from 'node:fs/promises';
 import { auditWitnessMs } from '../limits.ts';
 import type { JournalCopy } from './copies.ts';
 import { recordIn } from './recover.ts';
+import { isUrl } from './witness-target.ts';
 
 export class Witness implements JournalCopy {
   readonly name = 'witness';
@@ -50,7 +51,7 @@ export class Witness implements JournalCopy {
 }
 
 async function tell(target: string, head: string): Promise<void> {
-  if (!/^https?:/.test(target)) {
+  if (!isUrl(target)) {
     await appendFile(target, head, { mode: 0o600 });
     return;
   }

@@ -7,11 +7,12 @@ import { statSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { dirname, resolve } from 'node:path';
 import { auditFileBytesMin, configBytesMax } from '../limits.ts';
+import { isUrl } from '../audit/witness-target.ts';
 import { printable } from '../name-bytes.ts';
 import type { User } from '../users/user.ts';
+import { checkWitness, copyFiles } from './check-copies.ts';
 import { checkAuditDirectory, checkRoots, type NamedRoot, type OwnFile } from './check-directories.ts';
 import { checkAuthorizedKeys, checkHostKeys, type NamedFile } from './check-keys.ts';
-import { checkWitness, copyFiles, isUrl } from './check-witness.ts';
 import type {
   Config,
   ConfiguredAudit,

@@ -5,6 +5,7 @@
  */
 import type { Logger } from 'pino';
 import { ProtocolError } from '../errors.ts';
+import { isDoneInTime } from '../in-time.ts';
 import {
   commandBytesMax,
   sshPeerPacketBytesMin,
@@ -87,18 +88,8 @@ export class Channels {
   /** Resolves when all programs that run now have ended, or took longer than anybody should wait for them. */
   async settled(): Promise<void> {
     if (!this.isRunning) return;
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<void>((resolve) => {
-      timer = setTimeout(() => {
-        this.#options.log.error(
-          { sessions: this.#running.size },
-          'sessions did not end with their connection',
-        );
-        resolve();
-      }, sshSessionEndMsMax);
-    });
-    await Promise.race([Promise.all(this.#running.values()), late]);
-    clearTimeout(timer);
+    if (await isDoneInTime(Promise.all(this.#running.values()), sshSessionEndMsMax)) return;
+    this.#options.log.error({ sessions: this.#running.size }, 'sessions did not end with their connection');
   }
 
   /** From now on new sessions are refused, and running ones go on. */

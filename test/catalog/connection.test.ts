@@ -1,14 +1,19 @@
 /** Goal: a query answers for the values that it was given, whichever way the same text was asked before. */
-import t from 'tap';
+import t, { type Test } from 'tap';
 import Libsql from 'libsql';
 import { Statements } from '../../src/catalog/connection.ts';
 
-t.test('all rows and the first row of one text, in every order', async (t) => {
+function openClaims(t: Test): Statements {
   const statements = new Statements(new Libsql(':memory:'));
   t.teardown(() => statements.close());
   statements.run('create table claims (id text, bytes integer)');
   for (const [id, bytes] of Object.entries({ a: 1, b: 2, c: 3 }))
     statements.run('insert into claims values (?, ?)', [id, bytes]);
+  return statements;
+}
+
+t.test('all rows and the first row of one text, in every order', async (t) => {
+  const statements = openClaims(t);
   const text = 'select bytes from claims where id = ?';
   const ways = {
     all: (id: string) => statements.run(text, [id]),
@@ -27,11 +32,7 @@ t.test('all rows and the first row of one text, in every order', async (t) => {
 });
 
 t.test('what comes after a failure is asked with its own values', async (t) => {
-  const statements = new Statements(new Libsql(':memory:'));
-  t.teardown(() => statements.close());
-  statements.run('create table claims (id text, bytes integer)');
-  for (const [id, bytes] of Object.entries({ a: 1, b: 2, c: 3 }))
-    statements.run('insert into claims values (?, ?)', [id, bytes]);
+  const statements = openClaims(t);
   statements.run(
     "create trigger full before delete on claims when old.id = 'a' begin select raise(abort, 'full'); end",
   );

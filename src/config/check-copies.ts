@@ -1,11 +1,12 @@
 /**
- * Checks of who is to get the journal's heads. A file is made if need be, but no directory: one that is missing is a mistake,
+ * Checks of where copies of the journal go. A witness's file is made if need be, but no directory: one that is missing is a mistake,
  * or a disk that is not mounted. It is no other file of scpd, which would be spoiled by what is appended, and none beside
  * the journal, which would share its fate. That no root holds it is for `check-directories.ts`, like all that is scpd's own.
  */
 import { constants } from 'node:fs';
 import { access, lstat, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { isUrl } from '../audit/witness-target.ts';
 import { isWithin, type OwnFile } from './check-directories.ts';
 import { quoted, type KeyPath } from './document.ts';
 import type { Findings } from './findings.ts';
@@ -37,11 +38,6 @@ export async function checkWitness(reader: SoundValues, own: Own, findings: Find
     ? urlProblem(text)
     : ((await placeProblem(named.file, own)) ?? (await fileProblem(named.file)));
   if (problem !== undefined) findings.add(witnessPath, problem);
-}
-
-/** Everything else is the path of a file. */
-export function isUrl(witness: string): boolean {
-  return /^https?:/.test(witness);
 }
 
 function urlProblem(url: string): string | undefined {
